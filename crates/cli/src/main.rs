@@ -1,0 +1,2 @@
+//! The cli room.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The mischief room.
+fn main() {}
