@@ -1,1 +1,17 @@
-//! The api room.
+//! Wire types of the HTTP API: what goes over the connection, nothing else.
+//!
+//! Money is nano-TATAU as integers, times are milliseconds since 1970 UTC, identifiers are text as in `model`.
+
+pub mod account;
+pub mod error;
+pub mod job;
+pub mod node;
+pub mod order;
+pub mod platform;
+
+pub use account::{AccountView, BalanceLine, OpenToken, StatementLine, Token};
+pub use error::ErrorBody;
+pub use job::{JobView, Quote, QuoteRequest, QuoteRow, SubmitJob, TaskView};
+pub use node::{AuditReveal, Delivered, FailReport, Poll, PollAnswer, ReceiptCommit, RegisterNode};
+pub use order::{AuditOrder, Lease, Order, OrderFile, SessionOrder};
+pub use platform::{GrantRequest, Granted, Platform, UploadState};

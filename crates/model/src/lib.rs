@@ -1,1 +1,40 @@
-//! The model room.
+//! The nouns of the market and their legal transitions.
+//!
+//! Owns: identifiers, money amounts, time, and the records (account, node, job, task, attempt, audit, epoch)
+//! that the engine decides about and the store keeps. Refuses: IO, async, randomness, floats for money.
+
+pub mod account;
+pub mod amount;
+pub mod attempt;
+pub mod audit;
+pub mod card;
+pub mod epoch;
+pub mod ids;
+pub mod job;
+pub mod node;
+pub mod task;
+pub mod time;
+
+pub use account::Account;
+pub use amount::{Amount, AmountError};
+pub use attempt::{Attempt, AttemptState, OutputFile, Receipt};
+pub use audit::{Audit, AuditState, AuditWork, Measurement, Rect, Verdict};
+pub use card::{Card, CardKind};
+pub use epoch::Epoch;
+pub use ids::{Address, AttemptId, AuditId, BlobId, Digest, EpochId, IdError, JobId, TaskId};
+pub use job::{Job, JobKind, JobState, RenderSpec, Strategy};
+pub use node::{Node, Offer};
+pub use task::{Failure, Task, TaskState, Work};
+pub use time::{Clock, Millis, SystemClock};
+
+/// A state machine was asked for a step that it does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is {from}, so it cannot become {to}")]
+pub struct IllegalTransition {
+    /// Which record, as people name it.
+    pub what: String,
+    /// The state it is in.
+    pub from: &'static str,
+    /// The state that was asked for.
+    pub to: &'static str,
+}

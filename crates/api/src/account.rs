@@ -1,0 +1,60 @@
+//! Accounts, statements, tokens.
+
+use serde::{Deserialize, Serialize};
+use tatau_model::{Account, Amount, Millis};
+
+/// One balance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceLine {
+    /// Ledger account, such as `0x…/available`.
+    pub account: String,
+    /// Nano-TATAU.
+    pub amount: Amount,
+}
+
+/// `GET /v1/account`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// Record.
+    #[serde(flatten)]
+    pub account: Account,
+    /// Every balance that is not zero.
+    pub balances: Vec<BalanceLine>,
+    /// Their sum.
+    pub total: Amount,
+}
+
+/// One line of `GET /v1/account/statement?after=ENTRY&limit=N`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementLine {
+    /// Journal entry.
+    pub entry: u64,
+    /// When.
+    pub at: Millis,
+    /// Why, for programs.
+    pub why: String,
+    /// Why, for people: names the job, frame, attempt or audit.
+    pub text: String,
+    /// Ledger account.
+    pub account: String,
+    /// Gain or loss.
+    pub amount: Amount,
+    /// Balance of that account after it.
+    pub balance: Amount,
+}
+
+/// `POST /v1/tokens`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenToken {
+    /// A name for people.
+    pub name: String,
+}
+
+/// A new API token; shown once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// `tatau_…`; sent as `Authorization: Bearer …`.
+    pub token: String,
+    /// Its name.
+    pub name: String,
+}

@@ -1,0 +1,121 @@
+//! Jobs as buyers submit and see them.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tatau_model::{Amount, BlobId, Job, JobId, Millis, OutputFile, Strategy, TaskId, Work};
+
+/// `POST /v1/jobs`. For an inspection `template` and `inspection` are absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitJob {
+    /// A name for people.
+    pub name: String,
+    /// OpenJD job template; absent for an inspection.
+    pub template: Option<String>,
+    /// Job parameter values of the bundle.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// Input manifest, uploaded with all its blobs.
+    pub inputs: BlobId,
+    /// Path of the scene inside the inputs.
+    pub scene: String,
+    /// Environment.
+    pub environment: String,
+    /// The finished inspection whose report froze the job's values (size, samples, rate) and whose probe prices it.
+    pub inspection: Option<JobId>,
+    /// Frames, such as `1-24` or `1-10:2,20`.
+    #[serde(default)]
+    pub frames: String,
+    /// Encode a video at the end.
+    #[serde(default)]
+    pub video: bool,
+    /// Card class; absent is any.
+    pub class: Option<String>,
+    /// How offers are chosen.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// Moves to escrow.
+    pub cap: Amount,
+    /// The same key returns the same job.
+    pub request_key: String,
+}
+
+/// `POST /v1/quotes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuoteRequest {
+    /// The finished inspection.
+    pub inspection: JobId,
+    /// Frames.
+    pub frames: String,
+    /// Encode a video at the end.
+    pub video: bool,
+}
+
+/// Price and time on one class of card under one strategy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuoteRow {
+    /// Card class.
+    pub class: String,
+    /// Strategy.
+    pub strategy: Strategy,
+    /// Cards of that class on offer now that the strategy would use.
+    pub cards: u32,
+    /// Expected price, fee included.
+    pub price: Amount,
+    /// Cap that covers it with room for dearer offers and retries.
+    pub cap: Amount,
+    /// Expected time from payment to the last frame, ms.
+    pub time_ms: u64,
+}
+
+/// What a job would cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    /// Number of frames.
+    pub frames: u32,
+    /// Reference milliseconds a frame (on a GTX 1080 Ti's worth of work).
+    pub reference_ms: u64,
+    /// Fee in the prices, ppm.
+    pub fee_ppm: u64,
+    /// A row a class and strategy; empty where nothing is on offer.
+    pub rows: Vec<QuoteRow>,
+}
+
+/// One task as its buyer sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Its number.
+    pub id: TaskId,
+    /// What it does.
+    #[serde(flatten)]
+    pub work: Work,
+    /// State name.
+    pub state: String,
+    /// Tries so far.
+    pub attempts: u32,
+    /// Paid for the accepted attempt.
+    pub paid: Amount,
+    /// Accepted outputs.
+    pub outputs: Vec<OutputFile>,
+    /// What happened, oldest first, in plain words (`a provider sent a cheaper render; it was caught, not paid`).
+    pub story: Vec<String>,
+    /// Last change; `after` of the next long poll.
+    pub changed: u64,
+}
+
+/// `GET /v1/jobs/{id}?after=CHANGE&wait_ms=N`: the job, and its tasks changed since `after`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    /// The job.
+    #[serde(flatten)]
+    pub job: Job,
+    /// Tasks of the first planner wave that count for progress (frames, or one).
+    pub frames_total: u32,
+    /// Of them, accepted.
+    pub frames_done: u32,
+    /// Expected end, from what was seen; absent before anything was.
+    pub eta: Option<Millis>,
+    /// Tasks changed since `after`.
+    pub tasks: Vec<TaskView>,
+    /// Pass as `after` next time.
+    pub change: u64,
+}

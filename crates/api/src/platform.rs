@@ -1,0 +1,56 @@
+//! What the platform says of itself, and grants for bytes.
+
+use serde::{Deserialize, Serialize};
+use tatau_model::{Amount, BlobId, Digest, Millis};
+
+/// `GET /v1/platform`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// Software version of the server.
+    pub version: String,
+    /// The server's clock.
+    pub now: Millis,
+    /// A local server: starter credit, separation rules lifted.
+    pub local: bool,
+    /// EIP-712 chain id; 0 without a chain.
+    pub chain_id: u64,
+    /// Platform fee, ppm.
+    pub fee_ppm: u64,
+    /// Dispute window, ms.
+    pub dispute_ms: u64,
+    /// Environments that jobs may name.
+    pub environments: Vec<String>,
+    /// First value of the pre-committed hash chain.
+    pub beacon_anchor: Digest,
+    /// Cap of an inspection.
+    pub inspection_cap: Amount,
+    /// Largest blob, bytes.
+    pub max_blob_bytes: u64,
+}
+
+/// `GET /v1/uploads/{blob}?bytes=N` and answer to every `PUT /v1/uploads/{blob}?bytes=N&offset=O`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadState {
+    /// Bytes the server holds.
+    pub have: u64,
+    /// The blob is whole and verified.
+    pub complete: bool,
+}
+
+/// `POST /v1/grants`: addresses for reading blobs of a job, its results, a lease or an audit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRequest {
+    /// Why: `job-N` (its owner), `attempt-N` (its node), `audit-N` (its node).
+    pub holder: String,
+    /// Which blobs, at most 1,000.
+    pub blobs: Vec<BlobId>,
+}
+
+/// Addresses, in the order asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Path and query on this server, or a whole URL.
+    pub urls: Vec<String>,
+    /// They end here.
+    pub expires: Millis,
+}

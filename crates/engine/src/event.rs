@@ -1,0 +1,125 @@
+//! What can happen, and what the one who made it happen is told.
+
+use crate::{Change, Effect};
+use serde::Serialize;
+use tatau_model::{
+    Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, JobId, JobKind, Measurement, Node, Offer,
+    OutputFile, Receipt, Strategy,
+};
+
+/// A job as the server checked it; the engine gives it a number and its escrow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// Who pays.
+    pub owner: Address,
+    /// A name for people, at most 200 characters.
+    pub name: String,
+    /// Planner and frozen values. `Benchmark` jobs are made by the engine, never submitted.
+    pub kind: JobKind,
+    /// Input manifest; present in the blob store.
+    pub inputs: Option<BlobId>,
+    /// Path of the scene inside the inputs.
+    pub scene: String,
+    /// Environment that its tasks need.
+    pub environment: String,
+    /// Card class; `None` is any.
+    pub class: Option<String>,
+    /// How offers are chosen.
+    pub strategy: Strategy,
+    /// Moves to the escrow now.
+    pub cap: Amount,
+    /// Reference milliseconds a unit, from the inspection's probe.
+    pub reference_ms: u64,
+    /// The same key from the same owner returns the same job.
+    pub request_key: String,
+}
+
+/// What happened. Signatures and sizes were checked at the edge; who may do it is checked here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// First signed request of an owner.
+    OpenAccount { owner: Address },
+    /// A node with a valid delegation registers, or registers again (cards keep their scores by position and name).
+    RegisterNode { node: Node },
+    /// A node changes what it asks and offers.
+    SetOffer { node: Address, offer: Offer, cards: Option<Vec<Card>> },
+    /// A node stops or starts taking leases.
+    Drain { node: Address, draining: bool },
+    /// A buyer submits a job.
+    SubmitJob(NewJob),
+    /// A buyer stops a job.
+    CancelJob { job: JobId, by: Address },
+    /// A buyer resumes a paused job, with more money if given.
+    ResumeJob { job: JobId, by: Address, more: Amount },
+    /// An owner stakes.
+    Stake { owner: Address, amount: Amount },
+    /// An owner starts to unbond.
+    Unstake { owner: Address, amount: Amount },
+    /// A node was heard from; it still works on these attempts.
+    Seen { node: Address },
+    /// A node asks for work for these free cards (a card may appear twice: one to run, one to prefetch).
+    /// `warm`: jobs whose scene the node holds loaded.
+    Lease { node: Address, cards: Vec<u16>, warm: Vec<JobId> },
+    /// A node gives a lease up before a receipt. Code `returned` is the polite form.
+    FailAttempt { node: Address, attempt: AttemptId, code: String, sentence: String },
+    /// A signed claim (signature checked at the edge against the node's key).
+    CommitReceipt { node: Address, attempt: AttemptId, receipt: Receipt },
+    /// All outputs are in the blob store and fit the receipt's manifest root (checked at the edge).
+    Deliver { node: Address, attempt: AttemptId, files: Vec<OutputFile> },
+    /// The receipt log is closed with the next value of the hash chain.
+    CloseEpoch { beacon: Digest },
+    /// A validating node asks for audits; those of one job are given together, `warm` jobs first.
+    TakeAudits { node: Address, max: u16, warm: Vec<JobId> },
+    /// A validator commits to what it got.
+    CommitAudit { node: Address, audit: AuditId, commitment: Digest },
+    /// What it got has arrived and fits the commitment (checked at the edge).
+    RevealAudit { node: Address, audit: AuditId, files: Vec<OutputFile>, work_ms: u64 },
+    /// A validator cannot do an audit.
+    FailAudit { node: Address, audit: AuditId, code: String, sentence: String },
+    /// The comparator's answer; `agrees_with`: revealed audits of the same attempt whose re-computation agrees.
+    Judge { audit: AuditId, measurement: Measurement, agrees_with: Vec<AuditId> },
+    /// Time passed: expire leases, deadlines, dispute windows, unbonding.
+    Tick,
+}
+
+/// What the one who made it happen is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing more to say.
+    Done,
+    /// The job's number (new, or the one made before with the same request key).
+    Job(JobId),
+    /// Leases given.
+    Leases(Vec<AttemptId>),
+    /// Audits given.
+    Audits(Vec<AuditId>),
+}
+
+/// Why it was refused. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Refusal {
+    /// For programs: `not_found`, `not_yours`, `too_little`, `conflict`, `invalid`, `barred`, `internal`.
+    pub code: &'static str,
+    /// For people: what is wrong and what to do.
+    pub sentence: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(code: &'static str, sentence: impl Into<String>) -> Self {
+        Self { code, sentence: sentence.into() }
+    }
+}
+
+/// Everything that follows from one event. The writer applies `changes` before the next event, commits them with
+/// the batch, then sends `reply` and performs `effects`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// In order.
+    pub changes: Vec<Change>,
+    /// After the commit; each is safe to repeat.
+    pub effects: Vec<Effect>,
+    /// After the commit.
+    pub reply: Reply,
+}

@@ -1,0 +1,150 @@
+//! A buyer's job and what a render job consists of.
+
+use crate::{Address, Amount, BlobId, IllegalTransition, JobId, Millis};
+use serde::{Deserialize, Serialize};
+
+/// Which planner a job follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum JobKind {
+    /// One small task that opens a buyer's scene and reports on it.
+    Inspect,
+    /// One task of the platform's own that measures a card of a node.
+    Benchmark {
+        /// The node that is measured; nobody else may take the task.
+        node: Address,
+        /// Which of its cards.
+        card: u16,
+        /// The scene's seed, drawn by the server.
+        seed: u32,
+    },
+    /// Frames, pictures and a video.
+    Render(RenderSpec),
+}
+
+/// What is frozen about a render job when it is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderSpec {
+    /// Frames to render, each once, in the buyer's order.
+    pub frames: Vec<i32>,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Cycles samples a pixel.
+    pub samples: u32,
+    /// Frames per second as numerator and denominator; for the video.
+    pub fps: (u32, u32),
+    /// Make a video at the end.
+    pub video: bool,
+}
+
+/// How leases are chosen among offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// Only offers near the lowest price.
+    Cheapest,
+    /// Up to the middle of the market's prices.
+    #[default]
+    Balanced,
+    /// Every offer within the cap, fast cards first.
+    Fastest,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum JobState {
+    /// Tasks are leased and audited.
+    Running,
+    /// No new leases until the buyer acts.
+    Paused {
+        /// One sentence for the buyer.
+        reason: String,
+    },
+    /// Everything was delivered; the rest of the escrow went back.
+    Finished,
+    /// The buyer stopped it; accepted work stays theirs.
+    Cancelled,
+    /// It cannot be done.
+    Failed {
+        /// One sentence for the buyer.
+        reason: String,
+    },
+}
+
+impl JobState {
+    /// The state's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused { .. } => "paused",
+            Self::Finished => "finished",
+            Self::Cancelled => "cancelled",
+            Self::Failed { .. } => "failed",
+        }
+    }
+    /// No further work or money moves for tasks of it.
+    pub fn is_ended(&self) -> bool {
+        matches!(self, Self::Finished | Self::Cancelled | Self::Failed { .. })
+    }
+    /// May this state follow? Ended states are final.
+    pub fn allows(&self, next: &Self) -> bool {
+        !self.is_ended() && self.name() != next.name()
+    }
+}
+
+/// One job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// Who pays.
+    pub owner: Address,
+    /// A name for people; shown escaped.
+    pub name: String,
+    /// Which planner, and its frozen values.
+    #[serde(flatten)]
+    pub kind: JobKind,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: JobState,
+    /// Manifest of all input files (a directory); `None` for a benchmark.
+    pub inputs: Option<BlobId>,
+    /// Path of the scene inside the inputs.
+    pub scene: String,
+    /// Environment that its tasks need.
+    pub environment: String,
+    /// Card class the buyer chose; `None` is any.
+    pub class: Option<String>,
+    /// How offers are chosen.
+    pub strategy: Strategy,
+    /// It can never cost more than this.
+    pub cap: Amount,
+    /// Paid for accepted work so far, fee included.
+    pub spent: Amount,
+    /// Milliseconds a GTX 1080 Ti's worth of work needs for one unit (a frame; the whole of another task).
+    pub reference_ms: u64,
+    /// Time of submission.
+    pub created: Millis,
+    /// Time of its end.
+    pub ended: Option<Millis>,
+    /// Made by the same buyer's request with this key; a repeated request returns the same job.
+    pub request_key: String,
+}
+
+impl Job {
+    /// Moves to `next`, or says why not.
+    pub fn become_state(&mut self, next: JobState) -> Result<(), IllegalTransition> {
+        if !self.state.allows(&next) {
+            return Err(IllegalTransition {
+                what: self.id.to_string(),
+                from: self.state.name(),
+                to: next.name(),
+            });
+        }
+        self.state = next;
+        Ok(())
+    }
+}

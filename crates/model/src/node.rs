@@ -1,0 +1,40 @@
+//! A node: one machine of a provider or validator, with its own hot key.
+
+use crate::{Address, Amount, Card, Millis};
+use serde::{Deserialize, Serialize};
+
+/// What a node asks and can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Price of one hour of a GTX 1080 Ti's worth of work, nano-TATAU; the price of a card-hour is this × score.
+    pub ask_per_reference_hour: Amount,
+    /// Environments provisioned and ready.
+    pub environments: Vec<String>,
+    /// Takes render, inspection and finishing tasks.
+    pub provides: bool,
+    /// Takes audits.
+    pub validates: bool,
+}
+
+/// One registered machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Address of the node's key, delegated by the owner.
+    pub id: Address,
+    /// The account it works for.
+    pub owner: Address,
+    /// A name for people.
+    pub name: String,
+    /// Its cards, in the order in which leases number them.
+    pub cards: Vec<Card>,
+    /// What it asks and offers.
+    pub offer: Offer,
+    /// Network block (IPv4 /24 or IPv6 /48) it was last seen from.
+    pub block: String,
+    /// Software version it runs.
+    pub version: String,
+    /// When it registered.
+    pub registered: Millis,
+    /// Takes no new leases.
+    pub draining: bool,
+}
