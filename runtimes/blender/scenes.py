@@ -1,0 +1,155 @@
+"""Opens a stranger's .blend and holds it ready: no scripts, no preferences of its own, fixed threads, found files.
+
+Owns the checks before Blender sees the file and the words for what Blender says about it.
+"""
+
+import os
+import re
+import zlib
+
+import bpy
+
+from faults import Fault, one_line
+
+NEWEST = (5, 0)
+HEAD_BYTES = 64 << 10
+ABSOLUTE = "_absolute"  # beside the scene: where files go whose stored path was absolute on the buyer's machine
+LIBRARIES_MAX = 256
+DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
+
+
+def threads():
+    """How many threads a render may use: `TATAU_THREADS`, else every core of this process."""
+    given = os.environ.get("TATAU_THREADS", "")
+    return min(max(int(given), 1), 1024) if given.isdigit() else len(os.sched_getaffinity(0))
+
+
+def clean_preferences():
+    """Makes this process refuse to run Python from files, whatever the preferences on this machine say."""
+    preferences = bpy.context.preferences
+    preferences.filepaths.use_scripts_auto_execute = False
+    preferences.filepaths.use_load_ui = False
+    preferences.filepaths.save_version = 0
+    preferences.edit.undo_steps = 0
+    preferences.edit.use_global_undo = False
+    preferences.system.use_online_access = False
+
+
+def head(file):
+    """The first uncompressed bytes of a .blend, which may be gzip or zstd compressed."""
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(HEAD_BYTES)
+    except OSError as error:
+        raise Fault("not_blend", f"The scene cannot be read: {error.strerror}.") from None
+    try:
+        if data[:2] == b"\x1f\x8b":
+            return zlib.decompressobj(31).decompress(data, 64)
+        if data[:4] == b"\x28\xb5\x2f\xfd":
+            import zstandard
+
+            with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(data) as reader:
+                return reader.read(64)
+    except Exception:  # a compressed file whose first block is damaged is no readable .blend, whatever the library says
+        return b""
+    return data[:64]
+
+
+def saved_by(first):
+    """`(major, minor)` of the Blender that wrote a file with these first bytes; `None` where they are no .blend's."""
+    match = re.match(rb"BLENDER(?:[_-][vV](\d)(\d\d)|\d\d-\d\d[vV](\d\d)(\d\d))", first)
+    if match is None:
+        return None
+    major, minor = (match[1], match[2]) if match[1] else (match[3], match[4])
+    return int(major), int(minor)
+
+
+def check_head(file):
+    first = head(file)
+    version = saved_by(first)
+    name = os.path.basename(file)
+    if version is None:
+        raise Fault("not_blend", f"{name} is not a Blender file; choose a .blend that Blender can open.")
+    if version > NEWEST:
+        raise Fault(
+            "newer_blend",
+            f"{name} was saved by Blender {version[0]}.{version[1]}; save it with Blender {NEWEST[0]}.{NEWEST[1]} or older.",
+        )
+
+
+def open_scene(file):
+    """Opens `file` as the process's scene. Raises a `Fault` that says what is wrong with it."""
+    check_head(file)
+    clean_preferences()
+    try:
+        outcome = bpy.ops.wm.open_mainfile(filepath=file, load_ui=False, use_scripts=False, display_file_selector=False)
+    except RuntimeError as error:
+        raise Fault("corrupt_blend", f"Blender cannot open the scene ({words(error)}); save it again and retry.") from None
+    if "FINISHED" not in outcome or os.path.abspath(bpy.data.filepath) != file:
+        raise Fault("corrupt_blend", "Blender cannot open the scene: its contents are damaged; save it again and retry.")
+    if not bpy.data.scenes or bpy.context.scene is None:
+        raise Fault("corrupt_blend", "The file holds no scene; save it again with one.")
+    clean_preferences()  # a file may carry settings of the program
+    find_moved_files(os.path.dirname(file))
+
+
+def words(error):
+    return one_line(str(error).replace("Error: ", ""), 160).rstrip(".")
+
+
+def placed(root, stored):
+    """Where the bytes of an absolute stored path lie beside the scene: `root/_absolute/…`."""
+    parts = [part for part in stored.replace("\\", "/").replace(":", "").split("/") if part not in ("", ".", "..")]
+    return os.path.join(root, ABSOLUTE, *parts)
+
+
+def is_absolute(stored):
+    return not stored.startswith("//") and (stored.startswith(("/", "\\")) or bool(DRIVE.match(stored)))
+
+
+def find_moved_files(root):
+    """Points absolute paths at the copies beside the scene, and backslashes at slashes, where those files exist."""
+    seen = set()
+    for _ in range(LIBRARIES_MAX):  # loading one library may reveal more
+        moved = [lib for lib in bpy.data.libraries if lib.name_full not in seen]
+        if not moved:
+            break
+        for library in moved:
+            seen.add(library.name_full)
+            where = moved_path(root, library.filepath, library.parent)
+            if where is not None:
+                library.filepath = where
+                try:
+                    library.reload()
+                except RuntimeError as error:
+                    raise Fault("corrupt_blend", f"A linked library cannot be opened ({words(error)}).") from None
+    for collection, key in ((bpy.data.images, "filepath"), (bpy.data.fonts, "filepath"), (bpy.data.sounds, "filepath"),
+                            (bpy.data.movieclips, "filepath"), (bpy.data.cache_files, "filepath"), (bpy.data.volumes, "filepath")):
+        for item in collection:
+            where = moved_path(root, getattr(item, key), item.library)
+            if where is not None:
+                setattr(item, key, where)
+
+
+def moved_path(root, stored, library):
+    """The path that a stored one must become here, or None where it is right as it is."""
+    if not stored or stored.startswith("<"):
+        return None
+    if is_absolute(stored):
+        where = placed(root, stored)
+        return where if stored != where and exists(where) else None
+    if "\\" in stored:
+        where = stored.replace("\\", "/")
+        return where if exists(bpy.path.abspath(where, library=library)) else None
+    return None
+
+
+def exists(file):
+    """Whether a file, or the first of a set of tiles, lies there."""
+    return os.path.exists(file.replace("<UDIM>", "1001"))
+
+
+def full_size(scene):
+    """`(width, height)` of the scene's whole frame in pixels."""
+    render = scene.render
+    return (render.resolution_x * render.resolution_percentage // 100, render.resolution_y * render.resolution_percentage // 100)
