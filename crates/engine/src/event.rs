@@ -18,6 +18,8 @@ pub struct NewJob {
     pub kind: JobKind,
     /// Input manifest; present in the blob store.
     pub inputs: Option<BlobId>,
+    /// Blob of the bundle (OpenJD template and parameter values); `None` for an inspection.
+    pub bundle: Option<BlobId>,
     /// Path of the scene inside the inputs.
     pub scene: String,
     /// Environment that its tasks need.

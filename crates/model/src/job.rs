@@ -112,6 +112,8 @@ pub struct Job {
     pub state: JobState,
     /// Manifest of all input files (a directory); `None` for a benchmark.
     pub inputs: Option<BlobId>,
+    /// Blob of the bundle (OpenJD template and parameter values, canonical JSON); `None` for the platform's own work.
+    pub bundle: Option<BlobId>,
     /// Path of the scene inside the inputs.
     pub scene: String,
     /// Environment that its tasks need.

@@ -12,6 +12,7 @@ pub mod epoch;
 pub mod ids;
 pub mod job;
 pub mod node;
+pub mod order;
 pub mod task;
 pub mod time;
 
@@ -24,6 +25,7 @@ pub use epoch::Epoch;
 pub use ids::{Address, AttemptId, AuditId, BlobId, Digest, EpochId, IdError, JobId, TaskId};
 pub use job::{Job, JobKind, JobState, RenderSpec, Strategy};
 pub use node::{Node, Offer};
+pub use order::{Order, OrderFile, SessionOrder};
 pub use task::{Failure, Task, TaskState, Work};
 pub use time::{Clock, Millis, SystemClock};
 
