@@ -67,40 +67,9 @@ impl Books {
         self.balances.iter()
     }
 
-    /// Drafts the entry that moves `moves` (from, to, amount), merged to one leg an account, and numbers it next.
-    /// Moves of zero are left out; `None` if nothing is left. Fails where an account would fall below zero.
-    pub fn draft(
-        &self,
-        at: Millis,
-        kind: EntryKind,
-        moves: &[(AccountKey, AccountKey, Amount)],
-    ) -> Result<Option<Entry>, LedgerError> {
-        let mut sums: BTreeMap<AccountKey, Amount> = BTreeMap::new();
-        for &(from, to, amount) in moves {
-            if amount.0 < 0 {
-                return Err(LedgerError::Unbalanced(amount.0));
-            }
-            let gives = sums.entry(from).or_default();
-            *gives = gives.sub(amount)?;
-            let gains = sums.entry(to).or_default();
-            *gains = gains.add(amount)?;
-        }
-        let legs: Vec<Leg> = sums
-            .into_iter()
-            .filter(|(_, a)| a.0 != 0)
-            .map(|(account, amount)| Leg { account, amount })
-            .collect();
-        if legs.is_empty() {
-            return Ok(None);
-        }
-        let entry = Entry { id: self.last + 1, at, kind, legs };
-        self.validate(&entry)?;
-        Ok(Some(entry))
-    }
-
     /// Applies a drafted entry, whole or not at all.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), LedgerError> {
-        let after = self.validate(entry)?;
+        let after = validate(entry, self.last, |account| self.balance(account))?;
         for (account, amount) in after {
             if amount.0 == 0 {
                 self.balances.remove(&account);
@@ -110,29 +79,6 @@ impl Books {
         }
         self.last = entry.id;
         Ok(())
-    }
-
-    /// New balances of the accounts the entry touches, if it is legal.
-    fn validate(&self, entry: &Entry) -> Result<Vec<(AccountKey, Amount)>, LedgerError> {
-        if entry.id != self.last + 1 {
-            return Err(LedgerError::OutOfOrder { given: entry.id, last: self.last });
-        }
-        let sum: i128 = entry.legs.iter().map(|l| i128::from(l.amount.0)).sum();
-        if sum != 0 || entry.legs.len() < 2 || entry.legs.iter().any(|l| l.amount.0 == 0) {
-            return Err(LedgerError::Unbalanced(i64::try_from(sum).unwrap_or(i64::MAX)));
-        }
-        let mut after: BTreeMap<AccountKey, Amount> = BTreeMap::new();
-        for leg in &entry.legs {
-            let before = after.get(&leg.account).copied().unwrap_or_else(|| self.balance(&leg.account));
-            after.insert(leg.account, before.add(leg.amount)?);
-        }
-        for (account, amount) in &after {
-            if amount.0 < 0 && !account.may_be_negative() {
-                let holds = self.balance(account);
-                return Err(LedgerError::TooLittle { account: *account, holds, needs: holds.sub(*amount)? });
-            }
-        }
-        Ok(after.into_iter().collect())
     }
 
     /// Conservation: everything sums to zero, and only `outside` is below zero.
@@ -147,6 +93,87 @@ impl Books {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// One leg an account for moves from, to, amount; zero legs left out.
+fn legs(moves: &[(AccountKey, AccountKey, Amount)]) -> Result<Vec<Leg>, LedgerError> {
+    let mut sums: BTreeMap<AccountKey, Amount> = BTreeMap::new();
+    for &(from, to, amount) in moves {
+        if amount.0 < 0 {
+            return Err(LedgerError::Unbalanced(amount.0));
+        }
+        let gives = sums.entry(from).or_default();
+        *gives = gives.sub(amount)?;
+        let gains = sums.entry(to).or_default();
+        *gains = gains.add(amount)?;
+    }
+    Ok(sums.into_iter().filter(|(_, a)| a.0 != 0).map(|(account, amount)| Leg { account, amount }).collect())
+}
+
+/// New balances of the accounts the entry touches, if it is legal after entry `last`.
+fn validate(
+    entry: &Entry,
+    last: u64,
+    balance: impl Fn(&AccountKey) -> Amount,
+) -> Result<Vec<(AccountKey, Amount)>, LedgerError> {
+    if entry.id != last + 1 {
+        return Err(LedgerError::OutOfOrder { given: entry.id, last });
+    }
+    let sum: i128 = entry.legs.iter().map(|l| i128::from(l.amount.0)).sum();
+    if sum != 0 || entry.legs.len() < 2 || entry.legs.iter().any(|l| l.amount.0 == 0) {
+        return Err(LedgerError::Unbalanced(i64::try_from(sum).unwrap_or(i64::MAX)));
+    }
+    let mut after: BTreeMap<AccountKey, Amount> = BTreeMap::new();
+    for leg in &entry.legs {
+        let before = after.get(&leg.account).copied().unwrap_or_else(|| balance(&leg.account));
+        after.insert(leg.account, before.add(leg.amount)?);
+    }
+    for (account, amount) in &after {
+        if amount.0 < 0 && !account.may_be_negative() {
+            let holds = balance(account);
+            return Err(LedgerError::TooLittle { account: *account, holds, needs: holds.sub(*amount)? });
+        }
+    }
+    Ok(after.into_iter().collect())
+}
+
+/// Entries drafted on top of the books and not applied yet: one event may need several that build on each other.
+#[derive(Debug)]
+pub struct Overlay<'a> {
+    books: &'a Books,
+    after: BTreeMap<AccountKey, Amount>,
+    last: u64,
+}
+
+impl<'a> Overlay<'a> {
+    /// Nothing drafted yet.
+    pub fn new(books: &'a Books) -> Self {
+        Self { books, after: BTreeMap::new(), last: books.last }
+    }
+
+    /// The balance with everything drafted so far.
+    pub fn balance(&self, account: &AccountKey) -> Amount {
+        self.after.get(account).copied().unwrap_or_else(|| self.books.balance(account))
+    }
+
+    /// Drafts the entry that moves `moves` (from, to, amount), merged to one leg an account, numbered next.
+    /// Moves of zero are left out; `None` if nothing is left. Fails where an account would fall below zero.
+    pub fn draft(
+        &mut self,
+        at: Millis,
+        kind: EntryKind,
+        moves: &[(AccountKey, AccountKey, Amount)],
+    ) -> Result<Option<Entry>, LedgerError> {
+        let legs = legs(moves)?;
+        if legs.is_empty() {
+            return Ok(None);
+        }
+        let entry = Entry { id: self.last + 1, at, kind, legs };
+        let after = validate(&entry, self.last, |account| self.balance(account))?;
+        self.after.extend(after);
+        self.last = entry.id;
+        Ok(Some(entry))
     }
 }
 
@@ -171,7 +198,7 @@ mod tests {
             .unwrap();
         books.apply(&entry).unwrap();
         assert!(matches!(books.apply(&entry), Err(LedgerError::OutOfOrder { .. })), "twice");
-        let too_much = books.draft(Millis(2), credit(), &[(owner(1), owner(2), Amount(11))]);
+        let too_much = Overlay::new(&books).draft(Millis(2), credit(), &[(owner(1), owner(2), Amount(11))]);
         assert!(matches!(too_much, Err(LedgerError::TooLittle { .. })));
         assert_eq!(books.balance(&owner(1)), Amount(10));
         books.check().unwrap();
@@ -190,6 +217,9 @@ mod tests {
     #[test]
     fn nothing_to_move_is_no_entry() {
         let books = Books::default();
-        assert_eq!(books.draft(Millis(0), credit(), &[(owner(1), owner(2), Amount::ZERO)]).unwrap(), None);
+        assert_eq!(
+            Overlay::new(&books).draft(Millis(0), credit(), &[(owner(1), owner(2), Amount::ZERO)]).unwrap(),
+            None
+        );
     }
 }

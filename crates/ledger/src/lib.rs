@@ -3,10 +3,7 @@
 //! Owns: which accounts exist, what a legal entry is, how balances follow from entries.
 //! Refuses: deciding when money moves (that is the engine) and keeping it (that is the store).
 
-pub mod account;
 pub mod books;
-pub mod entry;
 
-pub use account::{AccountKey, Purpose};
-pub use books::{Books, LedgerError};
-pub use entry::{Entry, EntryKind, Leg};
+pub use books::{Books, LedgerError, Overlay};
+pub use tatau_model::{AccountKey, Entry, EntryKind, Leg, Purpose};

@@ -1,8 +1,7 @@
 //! Journal entries: a set of legs that sum to zero, with the reason.
 
-use crate::AccountKey;
+use crate::{AccountKey, Address, Amount, AttemptId, AuditId, JobId, Millis};
 use serde::{Deserialize, Serialize};
-use tatau_model::{Address, Amount, AttemptId, AuditId, JobId, Millis};
 
 /// Why money moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! Account keys: whose money, and for what.
 
+use crate::{Address, JobId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{fmt, str::FromStr};
-use tatau_model::{Address, JobId};
 
 /// What the money in an account is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
