@@ -1,10 +1,9 @@
 //! Changes of state: applied in memory by `State::apply`, made durable by the store.
 
-use serde::{Deserialize, Serialize};
-use tatau_ledger::Entry;
-use tatau_model::{
-    Account, Address, Amount, Attempt, AttemptId, Audit, Epoch, Job, JobId, Millis, Node, Task,
+use crate::{
+    Account, Address, Amount, Attempt, AttemptId, Audit, Entry, Epoch, Job, JobId, Millis, Node, Task,
 };
+use serde::{Deserialize, Serialize};
 
 /// One change. Whole records replace the record of the same number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
