@@ -6,7 +6,7 @@ Owns the walk over Blender's data; says nothing about whether a missing file mat
 import os
 import re
 
-import bpy
+from blender import bpy
 
 import scenes
 from faults import one_line

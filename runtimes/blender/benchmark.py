@@ -5,7 +5,7 @@ The scene needs no files; its geometry, lights and materials never change, or ol
 
 import math
 
-import bpy
+from blender import bpy
 
 import render as frames
 import scenes

@@ -3,7 +3,7 @@
 import hashlib
 import os
 
-import bpy
+from blender import bpy
 
 import pixels
 import render

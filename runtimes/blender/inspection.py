@@ -6,7 +6,7 @@ The report is the same for the same files on every machine, apart from `probe`, 
 import os
 import time
 
-import bpy
+from blender import bpy
 
 import assets
 import refusals

@@ -4,7 +4,7 @@ Two depths: `settings` looks at the render settings alone and guards every rende
 rest need a walk over the scene and belong to the inspection.
 """
 
-import bpy
+from blender import bpy
 
 ENGINES = {"BLENDER_EEVEE": "EEVEE", "BLENDER_EEVEE_NEXT": "EEVEE", "BLENDER_WORKBENCH": "Workbench"}
 

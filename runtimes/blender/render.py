@@ -7,7 +7,7 @@ import os
 import re
 import time
 
-import bpy
+from blender import bpy, threads
 
 import pixels
 import refusals
@@ -46,7 +46,7 @@ def freeze(scene, request):
     if not (SIZE_MIN <= width <= SIZE_MAX and SIZE_MIN <= height <= SIZE_MAX) or width * height > PIXELS_MAX:
         raise Fault("frame_size", f"A frame of {width}×{height} pixels cannot be rendered here; choose {SIZE_MIN} to {SIZE_MAX} pixels a side.")
     cycles.device = "CPU"
-    render.threads_mode, render.threads = "FIXED", scenes.threads()
+    render.threads_mode, render.threads = "FIXED", threads()
     render.use_compositing = render.use_sequencer = render.use_stamp = False
     render.use_persistent_data = False
     render.use_file_extension = render.use_overwrite = True

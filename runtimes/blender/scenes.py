@@ -7,7 +7,7 @@ import os
 import re
 import zlib
 
-import bpy
+from blender import bpy
 
 from faults import Fault, one_line
 
@@ -16,12 +16,6 @@ HEAD_BYTES = 64 << 10
 ABSOLUTE = "_absolute"  # beside the scene: where files go whose stored path was absolute on the buyer's machine
 LIBRARIES_MAX = 256
 DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
-
-
-def threads():
-    """How many threads a render may use: `TATAU_THREADS`, else every core of this process."""
-    given = os.environ.get("TATAU_THREADS", "")
-    return min(max(int(given), 1), 1024) if given.isdigit() else len(os.sched_getaffinity(0))
 
 
 def clean_preferences():
