@@ -13,7 +13,8 @@ use crate::policy::{ABSENT, REFUSED, REFUSED_CLONE_FLAGS, REFUSED_IOCTLS, SOCKET
 
 /// The programs, each as the bytes of its `sock_filter` array. The kernel runs all and the strictest answer wins.
 pub(crate) fn programs() -> Result<Vec<Vec<u8>>, SandboxError> {
-    let mut refused: BTreeMap<i64, Vec<SeccompRule>> = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
+    let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
+        REFUSED.iter().map(|&call| (call, Vec::new())).collect();
     refused.insert(
         libc::SYS_clone,
         REFUSED_CLONE_FLAGS
@@ -46,7 +47,8 @@ fn broken(error: impl std::fmt::Display) -> SandboxError {
 }
 
 fn rule(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, SandboxError> {
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value).map_err(broken)?;
+    let condition =
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value).map_err(broken)?;
     SeccompRule::new(vec![condition]).map_err(broken)
 }
 

@@ -50,7 +50,8 @@ impl DropTo {
         let turn = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
         let uid = SESSION_UIDS.start + turn % (SESSION_UIDS.end - SESSION_UIDS.start);
         let text = |path: &Path| {
-            CString::new(path.as_os_str().as_bytes()).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))
+            CString::new(path.as_os_str().as_bytes())
+                .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))
         };
         let stage = paths
             .iter()
@@ -149,7 +150,13 @@ fn stage(paths: &[(CString, CString, bool)]) -> io::Result<()> {
         let raw = unsafe { libc::open(source.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
         *fd = nix::errno::Errno::result(raw)?;
     }
-    mount(NONE, c"/mnt", Some(c"tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(c"size=64k,mode=0755"))?;
+    mount(
+        NONE,
+        c"/mnt",
+        Some(c"tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some(c"size=64k,mode=0755"),
+    )?;
     for (fd, (_, target, folder)) in open.iter().zip(paths) {
         if *folder {
             nix::unistd::mkdir(target.as_c_str(), Mode::from_bits_truncate(0o755))?;

@@ -95,7 +95,13 @@ mod tests {
     #[test]
     fn two_words_are_understood() {
         assert_eq!(word("openjd_progress: 12.5"), Some(Word::Progress(12.5)));
-        for no in ["openjd_progress: NaN", "openjd_progress: 101", "openjd_progress: -1", "x tatau_error: A b", "tatau_error:"] {
+        for no in [
+            "openjd_progress: NaN",
+            "openjd_progress: 101",
+            "openjd_progress: -1",
+            "x tatau_error: A b",
+            "tatau_error:",
+        ] {
             assert_eq!(word(no), None, "{no}");
         }
         let told = Word::Error { code: "NO_CAMERA".into(), sentence: "the scene has no camera".into() };

@@ -102,7 +102,8 @@ fn bad(sentence: String) -> io::Error {
 
 fn lengths(head: [u8; 8]) -> io::Result<(usize, usize)> {
     let [a, b, c, d, e, f, g, h] = head;
-    let (header, body) = (u32::from_le_bytes([a, b, c, d]) as usize, u32::from_le_bytes([e, f, g, h]) as usize);
+    let (header, body) =
+        (u32::from_le_bytes([a, b, c, d]) as usize, u32::from_le_bytes([e, f, g, h]) as usize);
     if header > HEADER_BYTES || body > BODY_BYTES {
         return Err(bad(format!("a frame of {header} + {body} bytes is over the limit")));
     }

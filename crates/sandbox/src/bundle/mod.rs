@@ -4,6 +4,21 @@
 
 use std::collections::BTreeMap;
 
+/// Extensions of Open Job Description that are understood.
+pub(crate) const EXTENSIONS: &[&str] = &["TASK_CHUNKING", "REDACTED_ENV_VARS", "FEATURE_BUNDLE_1"];
+/// Where relative paths of parameters lie inside the sandbox.
+pub(crate) const INPUT_DIR: &str = "/in";
+
+/// Parses a document, JSON when it looks so, else YAML.
+pub(crate) fn document(
+    text: &str,
+    limits: &openjd_model::CallerLimits,
+) -> Result<serde_json::Value, openjd_model::ModelError> {
+    use openjd_model::DocumentType;
+    let kind = if text.trim_start().starts_with('{') { DocumentType::Json } else { DocumentType::Yaml };
+    openjd_model::template::parse::document_string_to_object(text, kind, limits)
+}
+
 /// Limits of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleLimits {

@@ -1,0 +1,147 @@
+//! Takes a task's outputs out of the sandbox: plain files with plain names, counted, measured, streamed, then removed.
+//!
+//! A process that stays behind may change files until they are read; what was read is out of its reach. Nothing here needs to
+//! resist links for secrecy (the runner reads nothing that a task could not), but what is no plain file is refused.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::libc;
+
+use super::relay::Relay;
+use crate::outputs::{DEPTH, plain_name};
+use crate::policy::OUT;
+use crate::wire::{BODY_BYTES, FromRunner, TaskEnd};
+
+/// Why a sweep stopped.
+pub(super) enum Stop {
+    /// The task's fault.
+    Task(TaskEnd),
+    /// The pipe or the scratch broke.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn refused(sentence: String) -> Stop {
+    Stop::Task(TaskEnd::OutputRefused { sentence })
+}
+
+fn too_large(sentence: String) -> Stop {
+    Stop::Task(TaskEnd::OutputTooLarge { sentence })
+}
+
+/// What one task may still send.
+pub(super) struct Sweep<'a> {
+    pub(super) relay: &'a Relay,
+    pub(super) files: u32,
+    pub(super) bytes: u64,
+    entries: u64,
+}
+
+impl<'a> Sweep<'a> {
+    pub(super) fn new(relay: &'a Relay, files: u32, bytes: u64) -> Self {
+        Self { relay, files, bytes, entries: u64::from(files) * 2 + 64 }
+    }
+
+    /// Streams all of `/work/out`.
+    pub(super) fn run(mut self) -> Result<(), Stop> {
+        self.folder(Path::new(OUT), "", 0)
+    }
+
+    fn folder(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), Stop> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            self.entries =
+                self.entries.checked_sub(1).ok_or_else(|| too_large("too many output files".into()))?;
+            let name = entry?.file_name();
+            let name = name.to_str().filter(|n| plain_name(n)).map(str::to_owned).ok_or_else(|| {
+                refused(format!(
+                    "the output {name:?} has a name outside A-Z a-z 0-9 . _ - or longer than 128 characters"
+                ))
+            })?;
+            names.push(name);
+        }
+        names.sort_unstable();
+        for name in names {
+            let path = folder.join(&name);
+            let name = format!("{prefix}{name}");
+            let kind = fs::symlink_metadata(&path)?.file_type();
+            if kind.is_dir() {
+                if depth >= DEPTH {
+                    return Err(refused(format!(
+                        "the output folder {name} is nested more than {DEPTH} deep"
+                    )));
+                }
+                self.folder(&path, &format!("{name}/"), depth + 1)?;
+            } else if kind.is_file() {
+                self.file(&path, name)?;
+            } else {
+                return Err(refused(format!(
+                    "the output {name} is no plain file (links and devices are refused)"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, name: String) -> Result<(), Stop> {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+            Ok(file) => file,
+            Err(error) => return Err(refused(format!("the output {name} cannot be read: {error}"))),
+        };
+        let seen = file.metadata()?;
+        if !seen.is_file() {
+            return Err(refused(format!(
+                "the output {name} is no plain file (links and devices are refused)"
+            )));
+        }
+        self.files = self.files.checked_sub(1).ok_or_else(|| too_large("too many output files".into()))?;
+        self.bytes = self.bytes.checked_sub(seen.len()).ok_or_else(|| {
+            too_large(format!("the output {name} of {} bytes is over what the task may leave", seen.len()))
+        })?;
+        self.relay.send(&FromRunner::File { name: name.clone(), bytes: seen.len() }, &[])?;
+        self.stream(file, &name, seen.len())
+    }
+
+    fn stream(&self, mut file: File, name: &str, bytes: u64) -> Result<(), Stop> {
+        let mut left = bytes;
+        let mut buffer = vec![0; BODY_BYTES.min(left as usize)];
+        while left > 0 {
+            let wanted = buffer.len().min(left as usize);
+            let got = file.read(&mut buffer[..wanted])?;
+            if got == 0 {
+                return Err(refused(format!("the output {name} was shortened while it was read")));
+            }
+            self.relay.send(&FromRunner::Chunk, &buffer[..got])?;
+            left -= got as u64;
+        }
+        Ok(())
+    }
+}
+
+/// Empties `/work/out` for the next task. A process that keeps writing there can make this fail.
+pub(super) fn clear() -> io::Result<()> {
+    const TRIES: u32 = 8;
+    let mut tries = 0;
+    loop {
+        match fs::remove_dir_all(OUT) {
+            Ok(()) => break,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) if tries == TRIES => return Err(error),
+            Err(_) => tries += 1,
+        }
+    }
+    match fs::create_dir(OUT) {
+        // Made by a process that stays behind: its files are what the next sweep would take.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        done => done,
+    }
+}
