@@ -192,10 +192,8 @@ mod tests {
     #[test]
     fn money_moves_whole_or_not_at_all() {
         let mut books = Books::default();
-        let entry = books
-            .draft(Millis(1), credit(), &[(AccountKey::Outside, owner(1), Amount(10))])
-            .unwrap()
-            .unwrap();
+        let moves = [(AccountKey::Outside, owner(1), Amount(10))];
+        let entry = Overlay::new(&books).draft(Millis(1), credit(), &moves).unwrap().unwrap();
         books.apply(&entry).unwrap();
         assert!(matches!(books.apply(&entry), Err(LedgerError::OutOfOrder { .. })), "twice");
         let too_much = Overlay::new(&books).draft(Millis(2), credit(), &[(owner(1), owner(2), Amount(11))]);
@@ -217,9 +215,7 @@ mod tests {
     #[test]
     fn nothing_to_move_is_no_entry() {
         let books = Books::default();
-        assert_eq!(
-            Overlay::new(&books).draft(Millis(0), credit(), &[(owner(1), owner(2), Amount::ZERO)]).unwrap(),
-            None
-        );
+        let drafted = Overlay::new(&books).draft(Millis(0), credit(), &[(owner(1), owner(2), Amount::ZERO)]);
+        assert_eq!(drafted.unwrap(), None);
     }
 }

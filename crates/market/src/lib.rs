@@ -1,6 +1,13 @@
-//! Who gets which work, when, and when it is taken back: matching, lease terms, retry. Pure.
+//! Who gets which work, when, and when it is taken back: strategies, lease terms, whose fault. Pure.
 //!
-//! Owns: strategies, eligibility of offers, lease deadlines, whose fault a failure is.
+//! Owns: which offers a job's strategy admits, how long a lease lasts, when a failure is the buyer's.
 //! Refuses: money (ledger), judging work (audit), state (engine).
 
+mod admit;
+mod blame;
+mod lease;
+
+pub use admit::{admits, unit_price_limit};
+pub use blame::{Blame, blame};
+pub use lease::{LeaseTerms, expected_ms};
 pub use tatau_model::Change;

@@ -1,6 +1,6 @@
 //! A task: the smallest piece that is leased, audited and paid.
 
-use crate::{Address, AttemptId, IllegalTransition, JobId, Millis, TaskId};
+use crate::{Address, Amount, AttemptId, IllegalTransition, JobId, Millis, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// What a task does.
@@ -95,6 +95,8 @@ pub struct Failure {
     pub code: String,
     /// One sentence.
     pub sentence: String,
+    /// What the try cost at its price; paid by the buyer if it was the buyer's fault.
+    pub owed: Amount,
 }
 
 /// One task.
