@@ -58,3 +58,25 @@ pub struct Token {
     /// Its name.
     pub name: String,
 }
+
+/// `POST /v1/account/stake` and `POST /v1/account/unstake`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveStake {
+    /// How much, nano-TATAU; more than nothing.
+    pub amount: Amount,
+}
+
+/// `GET /v1/admin/books`: everything recomputed from the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Books {
+    /// No problem was found.
+    pub balanced: bool,
+    /// Sum over all accounts, the outside included; 0 in sound books.
+    pub sum: Amount,
+    /// Journal entries read.
+    pub entries: u64,
+    /// Every account whose balance is not zero.
+    pub accounts: Vec<BalanceLine>,
+    /// One sentence each.
+    pub problems: Vec<String>,
+}

@@ -119,3 +119,11 @@ pub struct JobView {
     /// Pass as `after` next time.
     pub change: u64,
 }
+
+/// `POST /v1/jobs/{id}/resume`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumeJob {
+    /// Added to the cap and moved to escrow, nano-TATAU; zero resumes as it is.
+    #[serde(default)]
+    pub more: Amount,
+}

@@ -9,9 +9,12 @@ pub mod node;
 pub mod order;
 pub mod platform;
 
-pub use account::{AccountView, BalanceLine, OpenToken, StatementLine, Token};
+pub use account::{AccountView, BalanceLine, Books, MoveStake, OpenToken, StatementLine, Token};
 pub use error::ErrorBody;
-pub use job::{JobView, Quote, QuoteRequest, QuoteRow, SubmitJob, TaskView};
-pub use node::{AuditReveal, Delivered, FailReport, Poll, PollAnswer, ReceiptCommit, RegisterNode};
+pub use job::{JobView, Quote, QuoteRequest, QuoteRow, ResumeJob, SubmitJob, TaskView};
+pub use node::{
+    AuditCommit, AuditReveal, Delivered, Drain, FailReport, Poll, PollAnswer, ReceiptCommit, RegisterNode,
+    SetOffer,
+};
 pub use order::{AuditOrder, Lease, Order, OrderFile, SessionOrder};
 pub use platform::{GrantRequest, Granted, Platform, UploadState};

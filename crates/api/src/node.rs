@@ -32,8 +32,12 @@ pub struct Poll {
     pub audits: u16,
     /// Jobs whose session is loaded.
     pub warm: Vec<JobId>,
-    /// Attempts it still works on; the answer names those to stop.
+    /// Every lease it holds whose receipt has not been acknowledged. The answer names those to stop, and hands out
+    /// again a lease of this node that is not named (its first answer was lost).
     pub running: Vec<AttemptId>,
+    /// Every audit it holds that is not yet revealed; one that is not named is handed out again.
+    #[serde(default)]
+    pub auditing: Vec<AuditId>,
     /// Longest wait, ms; at most 25,000.
     pub wait_ms: u64,
 }
@@ -47,6 +51,9 @@ pub struct PollAnswer {
     pub audits: Vec<AuditOrder>,
     /// Of `running`: no longer its leases.
     pub stop: Vec<AttemptId>,
+    /// Of `auditing`: no longer its audits.
+    #[serde(default)]
+    pub stop_audits: Vec<AuditId>,
 }
 
 /// `POST /v1/receipts`: one or many signed receipts.
@@ -63,7 +70,7 @@ pub struct ReceiptCommit {
 pub struct Delivered {
     /// All files, fitting the receipt's manifest root.
     pub files: Vec<OutputFile>,
-    /// Tile hashes of the trace, hex of 32 bytes each, row-major; empty where the work has no trace. Trailing log of the task.
+    /// Trailing log of the task, at most 64 KiB.
     pub log: String,
 }
 
@@ -96,4 +103,21 @@ pub struct AuditReveal {
     pub files: Vec<OutputFile>,
     /// Time of the work without loading, ms.
     pub work_ms: u64,
+}
+
+/// `PUT /v1/nodes/me/offer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetOffer {
+    /// What it asks and offers.
+    pub offer: Offer,
+    /// Its cards, where they changed; scores are ignored.
+    #[serde(default)]
+    pub cards: Option<Vec<Card>>,
+}
+
+/// `POST /v1/nodes/me/drain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// True stops new leases, false starts them again.
+    pub draining: bool,
 }

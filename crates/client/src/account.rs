@@ -1,0 +1,37 @@
+//! Accounts, money, tokens.
+
+use crate::{Client, ClientError, send::Call};
+use tatau_api::{AccountView, MoveStake, OpenToken, StatementLine, Token};
+use tatau_model::Amount;
+
+impl Client {
+    /// `POST /v1/account`: opens the account of the signing owner key, or shows it.
+    pub async fn open_account(&self) -> Result<AccountView, ClientError> {
+        self.json(Call::post("/v1/account", &serde_json::json!({}))?).await
+    }
+
+    /// `GET /v1/account`.
+    pub async fn account(&self) -> Result<AccountView, ClientError> {
+        self.json(Call::get("/v1/account")).await
+    }
+
+    /// `GET /v1/account/statement`: at most `limit` (1,000) lines of journal entries after number `after`, oldest first.
+    pub async fn statement(&self, after: u64, limit: u32) -> Result<Vec<StatementLine>, ClientError> {
+        self.json(Call::get(format!("/v1/account/statement?after={after}&limit={limit}"))).await
+    }
+
+    /// `POST /v1/account/stake`. Not repeated on its own when the connection is lost.
+    pub async fn stake(&self, amount: Amount) -> Result<AccountView, ClientError> {
+        self.json(Call::post("/v1/account/stake", &MoveStake { amount })?.once()).await
+    }
+
+    /// `POST /v1/account/unstake`. Not repeated on its own when the connection is lost.
+    pub async fn unstake(&self, amount: Amount) -> Result<AccountView, ClientError> {
+        self.json(Call::post("/v1/account/unstake", &MoveStake { amount })?.once()).await
+    }
+
+    /// `POST /v1/tokens`: a new token of the account; it is shown once.
+    pub async fn open_token(&self, name: &str) -> Result<Token, ClientError> {
+        self.json(Call::post("/v1/tokens", &OpenToken { name: name.to_owned() })?.once()).await
+    }
+}

@@ -1,0 +1,224 @@
+//! Grants, and downloads that are verified against their BLAKE3 name.
+
+use crate::{
+    Client, ClientError, Progress,
+    send::{Call, refusal},
+};
+use futures_util::StreamExt;
+use reqwest::{StatusCode, header};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+use tatau_api::{GrantRequest, Granted};
+use tatau_model::BlobId;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom};
+
+/// Blobs in one grant request.
+const GRANTS: usize = 1_000;
+
+/// How one try at a download ended without success.
+enum Cut {
+    /// Go on from where it is.
+    Again(ClientError),
+    /// Trying again will not help.
+    Final(ClientError),
+}
+
+impl Client {
+    /// `POST /v1/grants`: addresses for `blobs`, in order. `holder` is `job-N`, `attempt-N` or `audit-N`.
+    pub async fn grants(&self, holder: &str, blobs: &[BlobId]) -> Result<Granted, ClientError> {
+        let mut all: Option<Granted> = None;
+        for part in blobs.chunks(GRANTS) {
+            let request = GrantRequest { holder: holder.to_owned(), blobs: part.to_vec() };
+            let got: Granted = self.json(Call::post("/v1/grants", &request)?).await?;
+            if got.urls.len() != part.len() {
+                return Err(ClientError::Malformed(
+                    "the server granted another number of blobs than was asked for; try again".into(),
+                ));
+            }
+            match &mut all {
+                None => all = Some(got),
+                Some(all) => {
+                    all.urls.extend(got.urls);
+                    all.expires = all.expires.min(got.expires);
+                }
+            }
+        }
+        all.ok_or_else(|| ClientError::Malformed("no blobs were named; name at least one".into()))
+    }
+
+    /// Downloads what a grant's `url` names into the new file `to`, and gives its size. Goes on from `to` + `.part`
+    /// where an earlier try was cut; only bytes whose BLAKE3 is `expected` ever appear under the name `to`, by rename.
+    /// More than `most_bytes` are refused.
+    pub async fn download(
+        &self,
+        url: &str,
+        to: &Path,
+        expected: BlobId,
+        most_bytes: u64,
+        on: Progress<'_>,
+    ) -> Result<u64, ClientError> {
+        let part = part_of(to);
+        let mut first_failure: Option<Instant> = None;
+        let mut tries = 0u32;
+        let mut had = 0;
+        loop {
+            let cut = match self.fetch(url, &part, expected, most_bytes, on).await {
+                Ok(bytes) => {
+                    tokio::fs::rename(&part, to).await.map_err(|e| ClientError::file("written", to, &e))?;
+                    return Ok(bytes);
+                }
+                Err(cut) => cut,
+            };
+            let error = match cut {
+                Cut::Final(error) => return Err(error),
+                Cut::Again(error) => error,
+            };
+            // A try that got further starts the patience anew.
+            let has = tokio::fs::metadata(&part).await.map_or(0, |m| m.len());
+            if has > had {
+                had = has;
+                first_failure = None;
+                tries = 0;
+            }
+            tries = tries.saturating_add(1);
+            let since = first_failure.get_or_insert_with(Instant::now).elapsed();
+            match self.patience.pause(tries, since) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// Downloads into memory.
+    pub async fn download_bytes(
+        &self,
+        url: &str,
+        expected: BlobId,
+        most_bytes: u64,
+    ) -> Result<Vec<u8>, ClientError> {
+        let folder = std::env::temp_dir();
+        let name: [u8; 16] = rand::RngExt::random(&mut rand::rng());
+        let to = folder.join(format!("tatau-{}", BlobId(widen(name))));
+        let got = self.download(url, &to, expected, most_bytes, &mut |_, _| {}).await;
+        let bytes = match got {
+            Ok(_) => tokio::fs::read(&to).await.map_err(|e| ClientError::file("read", &to, &e)),
+            Err(e) => Err(e),
+        };
+        for left in [part_of(&to), to] {
+            let _ = tokio::fs::remove_file(left).await;
+        }
+        bytes
+    }
+
+    async fn fetch(
+        &self,
+        url: &str,
+        part: &Path,
+        expected: BlobId,
+        most_bytes: u64,
+        on: Progress<'_>,
+    ) -> Result<u64, Cut> {
+        let (mut file, mut hasher, mut have) = open_part(part).await.map_err(Cut::Final)?;
+        if have > 0 && BlobId(*hasher.finalize().as_bytes()) == expected {
+            return Ok(have);
+        }
+        let mut request = self.inner.http.get(self.whole_url(url).map_err(Cut::Final)?);
+        if have > 0 {
+            request = request.header(header::RANGE, format!("bytes={have}-"));
+        }
+        let response = request.send().await.map_err(|e| Cut::Again(self.unreachable(&e)))?;
+        match response.status() {
+            StatusCode::OK if have > 0 => {
+                // The whole again: start over.
+                file.set_len(0).await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
+                file.seek(SeekFrom::Start(0))
+                    .await
+                    .map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
+                hasher = blake3::Hasher::new();
+                have = 0;
+            }
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                let _ = tokio::fs::remove_file(part).await;
+                return Err(Cut::Again(wrong_bytes(expected)));
+            }
+            status => {
+                let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+                let body = response.bytes().await.unwrap_or_default();
+                let error = ClientError::Refused { status: status.as_u16(), body: refusal(status, &body) };
+                return Err(if again { Cut::Again(error) } else { Cut::Final(error) });
+            }
+        }
+        let total = response.content_length().map_or(0, |more| have + more);
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|e| Cut::Again(self.unreachable(&e)))?;
+            have += chunk.len() as u64;
+            if have > most_bytes {
+                let _ = tokio::fs::remove_file(part).await;
+                return Err(Cut::Final(ClientError::Malformed(format!(
+                    "blob {expected} is larger than the {most_bytes} bytes expected; nothing of it was kept"
+                ))));
+            }
+            hasher.update(&chunk);
+            file.write_all(&chunk).await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
+            on(have, total);
+        }
+        file.flush().await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
+        if BlobId(*hasher.finalize().as_bytes()) != expected {
+            let _ = tokio::fs::remove_file(part).await;
+            return Err(Cut::Again(wrong_bytes(expected)));
+        }
+        Ok(have)
+    }
+
+    /// A grant's address is a path on this server, or a whole URL (it carries its own right; no key signs it).
+    fn whole_url(&self, url: &str) -> Result<String, ClientError> {
+        if url.starts_with('/') {
+            Ok(format!("{}{url}", self.inner.base))
+        } else if url.starts_with("https://") || url.starts_with("http://") {
+            Ok(url.to_owned())
+        } else {
+            Err(ClientError::Malformed(
+                "the server granted an address that cannot be read; it may be of another version".into(),
+            ))
+        }
+    }
+}
+
+fn wrong_bytes(expected: BlobId) -> ClientError {
+    ClientError::Malformed(format!("the bytes received are not blob {expected}; they were thrown away"))
+}
+
+fn part_of(to: &Path) -> PathBuf {
+    let mut name = to.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
+fn widen(half: [u8; 16]) -> [u8; 32] {
+    let mut whole = [0; 32];
+    whole[..16].copy_from_slice(&half);
+    whole
+}
+
+/// Opens or makes the partial file and hashes what it holds.
+async fn open_part(part: &Path) -> Result<(tokio::fs::File, blake3::Hasher, u64), ClientError> {
+    let fail = |e: std::io::Error| ClientError::file("written", part, &e);
+    let mut options = tokio::fs::OpenOptions::new();
+    let mut file =
+        options.read(true).write(true).create(true).truncate(false).open(part).await.map_err(fail)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut have = 0;
+    loop {
+        let n = file.read(&mut buffer).await.map_err(fail)?;
+        if n == 0 {
+            return Ok((file, hasher, have));
+        }
+        hasher.update(&buffer[..n]);
+        have += n as u64;
+    }
+}
