@@ -57,7 +57,7 @@ fn a_template_is_understood() {
     assert_eq!(names[0], ("Scene", ParameterKind::Path, Some("scene.blend")));
     assert_eq!(names[1], ("Who", ParameterKind::String, None));
     let bound = template.bind(&values(&[("Who", "me"), ("Frames", "7-8")])).unwrap();
-    assert_eq!(bound.name(), "scene.blend by me");
+    assert_eq!(bound.name(), "/in/scene.blend by me");
     let steps: Vec<_> = bound.steps().iter().map(|s| (s.name.as_str(), s.tasks)).collect();
     assert_eq!(steps, [("render", 4), ("finish", 1), ("chunks", 3)]);
     assert_eq!(bound.steps()[1].depends_on, ["render"]);

@@ -1,12 +1,14 @@
 //! Takes a task's outputs out of the sandbox: plain files with plain names, counted, measured, streamed, then removed.
 //!
-//! A process that stays behind may change files until they are read; what was read is out of its reach. Nothing here needs to
-//! resist links for secrecy (the runner reads nothing that a task could not), but what is no plain file is refused.
+//! A process that stays behind may change files until they are read; what was read is out of its reach. Folders and files are
+//! opened without following links and reached through the open folder, so that a folder swapped for a link while the sweep runs
+//! leads nowhere: the runner may read files of its own under `/proc` that a task may not.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::libc;
 
@@ -37,6 +39,18 @@ fn too_large(sentence: String) -> Stop {
     Stop::Task(TaskEnd::OutputTooLarge { sentence })
 }
 
+fn too_many() -> Stop {
+    too_large("the task left too many output files".into())
+}
+
+fn no_file(name: &str) -> Stop {
+    refused(format!("the output {name} is no plain file (links and devices are refused)"))
+}
+
+fn open(path: &Path, flags: i32) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(flags | libc::O_NOFOLLOW).open(path)
+}
+
 /// What one task may still send.
 pub(super) struct Sweep<'a> {
     pub(super) relay: &'a Relay,
@@ -55,55 +69,47 @@ impl<'a> Sweep<'a> {
         self.folder(Path::new(OUT), "", 0)
     }
 
-    fn folder(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), Stop> {
+    fn folder(&mut self, path: &Path, prefix: &str, depth: usize) -> Result<(), Stop> {
+        let shown = if prefix.is_empty() { "outputs folder" } else { prefix };
+        let unreadable = |error| refused(format!("the {shown} cannot be read: {error}"));
+        let folder = open(path, libc::O_DIRECTORY).map_err(unreadable)?;
+        let folder_path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
         let mut names = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            self.entries =
-                self.entries.checked_sub(1).ok_or_else(|| too_large("too many output files".into()))?;
+        for entry in fs::read_dir(&folder_path).map_err(unreadable)? {
+            self.entries = self.entries.checked_sub(1).ok_or_else(too_many)?;
             let name = entry?.file_name();
-            let name = name.to_str().filter(|n| plain_name(n)).map(str::to_owned).ok_or_else(|| {
-                refused(format!(
-                    "the output {name:?} has a name outside A-Z a-z 0-9 . _ - or longer than 128 characters"
-                ))
-            })?;
-            names.push(name);
+            let plain = name.to_str().filter(|n| plain_name(n)).map(str::to_owned);
+            names.push(plain.ok_or_else(|| {
+                let why = "has a name outside A-Z a-z 0-9 . _ - or longer than 128 characters";
+                refused(format!("the output {name:?} {why}"))
+            })?);
         }
         names.sort_unstable();
         for name in names {
-            let path = folder.join(&name);
+            let path = folder_path.join(&name);
             let name = format!("{prefix}{name}");
             let kind = fs::symlink_metadata(&path)?.file_type();
-            if kind.is_dir() {
-                if depth >= DEPTH {
-                    return Err(refused(format!(
-                        "the output folder {name} is nested more than {DEPTH} deep"
-                    )));
-                }
+            if kind.is_dir() && depth >= DEPTH {
+                return Err(refused(format!("the output folder {name} is nested more than {DEPTH} deep")));
+            } else if kind.is_dir() {
                 self.folder(&path, &format!("{name}/"), depth + 1)?;
             } else if kind.is_file() {
                 self.file(&path, name)?;
             } else {
-                return Err(refused(format!(
-                    "the output {name} is no plain file (links and devices are refused)"
-                )));
+                return Err(no_file(&name));
             }
         }
         Ok(())
     }
 
     fn file(&mut self, path: &Path, name: String) -> Result<(), Stop> {
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Ok(file) => file,
-            Err(error) => return Err(refused(format!("the output {name} cannot be read: {error}"))),
-        };
+        let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY)
+            .map_err(|error| refused(format!("the output {name} cannot be read: {error}")))?;
         let seen = file.metadata()?;
         if !seen.is_file() {
-            return Err(refused(format!(
-                "the output {name} is no plain file (links and devices are refused)"
-            )));
+            return Err(no_file(&name));
         }
-        self.files = self.files.checked_sub(1).ok_or_else(|| too_large("too many output files".into()))?;
+        self.files = self.files.checked_sub(1).ok_or_else(too_many)?;
         self.bytes = self.bytes.checked_sub(seen.len()).ok_or_else(|| {
             too_large(format!("the output {name} of {} bytes is over what the task may leave", seen.len()))
         })?;
