@@ -26,8 +26,13 @@ class Listing:
         self.total = 0
         self.warnings = []
 
-    def add(self, kind, stored, library=None, source=None):
-        """Notes the file `stored`, as written in `library` (None: the scene); `source` names a file of a set."""
+    def add(self, kind, stored, library=None, source=None, base=None):
+        """Notes the file `stored`, as written in `library` (None: the scene); `source` names a file of a set.
+
+        A path that starts with // counts from the folder of the library that it is written in; `base` differs from
+        `library` only for libraries themselves, whose paths Blender keeps relative to the scene at any depth.
+        """
+        base = library if base is None else None
         stored, source = stored or "", source or stored or ""
         if not source or source.startswith("<builtin>"):
             return
@@ -37,7 +42,7 @@ class Listing:
             if source.startswith(self.root + os.sep):  # already found beside the scene
                 place, absolute = source, os.path.relpath(source, self.root).startswith(scenes.ABSOLUTE + os.sep)
         else:
-            place = bpy.path.abspath(source.replace("\\", "/"), library=library)
+            place = bpy.path.abspath(source.replace("\\", "/"), library=base)
         if "\\" in source and not absolute:
             self.warn("windows_path", f"{one_line(source, 120)} is written with backslashes; it is taken as a path with slashes.")
         if len(place) > PATH_CHARS or not place.isprintable():
@@ -61,7 +66,7 @@ class Listing:
                 self.entries[key] = entry
 
     def where(self, library):
-        place = bpy.path.abspath(library.filepath.replace("\\", "/"), library=library.parent)
+        place = bpy.path.abspath(library.filepath.replace("\\", "/"))
         return os.path.relpath(os.path.normpath(os.path.join(self.root, place)), self.root).replace(os.sep, "/")
 
     def warn(self, code, sentence):
@@ -77,7 +82,7 @@ def listing(scene):
     found = Listing()
     for library in bpy.data.libraries:
         if library.packed_file is None:
-            found.add("library", library.filepath, library.parent)
+            found.add("library", library.filepath, library.parent, base="scene")
     for image in bpy.data.images:
         add_image(found, scene, image)
     for font in bpy.data.fonts:

@@ -110,7 +110,7 @@ def find_moved_files(root):
             break
         for library in moved:
             seen.add(library.name_full)
-            where = moved_path(root, library.filepath, library.parent)
+            where = moved_path(root, library.filepath, None)  # relative to the scene at any depth
             if where is not None:
                 library.filepath = where
                 try:
