@@ -13,7 +13,10 @@ use tatau_api::platform::UploadState;
 use tatau_model::BlobId;
 
 /// A download that stood still this long is given up when the cache is opened.
-const STALE: Duration = Duration::from_secs(7 * 24 * 3600);
+const STALE: Duration = Duration::from_hours(7 * 24);
+
+/// Where nothing else can be evicted, a download that stood still this long goes.
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Blobs of a node, at most `cap` bytes. Cloning is cheap. The order of use survives a restart.
 #[derive(Debug, Clone)]
@@ -148,7 +151,8 @@ impl Cache {
     /// Begins or continues a download: what is here of it. Room is made by eviction.
     pub fn begin_download(&self, id: &BlobId, bytes: u64) -> Result<UploadState, BlobError> {
         if !self.touch(id)? {
-            self.make_room(bytes)?;
+            let have = self.store.unfinished_bytes(id, bytes, &LOCAL)?;
+            self.make_room(bytes.saturating_sub(have))?;
         }
         let state = self.store.begin_upload(id, bytes, &LOCAL)?;
         if state.complete {
@@ -188,9 +192,12 @@ impl Cache {
         let cap = self.store.limits().quota_bytes;
         let mut index = lock(&self.index);
         while self.store.used_bytes().saturating_add(needed) > cap {
-            let id = index.oldest_unpinned().ok_or(BlobError::CacheFull { cap, needed })?;
-            self.store.remove(&id)?;
-            index.used.remove(&id);
+            if let Some(id) = index.oldest_unpinned() {
+                self.store.remove(&id)?;
+                index.used.remove(&id);
+            } else if self.store.drop_stale_uploads(SystemTime::now(), IDLE)? == 0 {
+                return Err(BlobError::CacheFull { cap, needed });
+            }
         }
         Ok(())
     }

@@ -253,46 +253,39 @@ impl BlobStore {
         Ok((id, written, draft.into_temp_path()))
     }
 
-    /// Gives the finished, checked file at `draft` its name. Its bytes are reserved already; where the blob exists,
-    /// they are released and the draft goes.
+    /// Gives the finished, checked file at `draft`, whose bytes are reserved already, its name.
     pub(crate) fn install(&self, draft: &Path, id: &BlobId, bytes: u64) -> Result<(), BlobError> {
         let path = self.path(id);
         let folder = path.parent().unwrap_or(&self.inner.dir);
-        let installed = self.install_at(draft, id, bytes, &path, folder);
-        if installed.is_err() {
-            // The draft is of no use; whoever made it begins again.
+        let installed = self.install_at(draft, id, &path, folder);
+        if installed.is_err() && fs::remove_file(draft).is_ok() {
+            // Not renamed: its bytes are gone, and whoever made it begins again.
             self.release(bytes);
-            let _ = fs::remove_file(draft);
         }
         installed.map_err(BlobError::io("written", &path))
     }
 
-    fn install_at(
-        &self,
-        draft: &Path,
-        id: &BlobId,
-        bytes: u64,
-        path: &Path,
-        folder: &Path,
-    ) -> io::Result<()> {
+    fn install_at(&self, draft: &Path, id: &BlobId, path: &Path, folder: &Path) -> io::Result<()> {
         fs::set_permissions(draft, Permissions::from_mode(0o444))?;
-        fs::create_dir_all(folder)?;
+        let new_folder = match fs::create_dir(folder) {
+            Ok(()) => true,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(e) => return Err(e),
+        };
         {
+            // What is here already gives way: this copy was hashed a moment ago, that one perhaps long ago.
             let mut state = self.state();
-            if fs::symlink_metadata(path).is_ok() {
-                state.used = state.used.saturating_sub(bytes);
-                fs::File::open(path)?.set_modified(SystemTime::now())?;
-                state.sound.remove(id);
-                fs::remove_file(draft)?;
-                return Ok(());
-            }
+            let before = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
             fs::rename(draft, path)?;
+            state.used = state.used.saturating_sub(before);
             let now = stamp(&fs::symlink_metadata(path)?)?;
             state.remember(*id, now);
         }
         if self.inner.limits.durable {
             sync_folder(folder)?;
-            sync_folder(&self.inner.dir)?;
+            if new_folder {
+                sync_folder(&self.inner.dir)?;
+            }
         }
         Ok(())
     }

@@ -38,28 +38,52 @@ impl BlobStore {
             let have = self.size(id)?.ok_or(BlobError::Missing(*id))?;
             return Ok(UploadState { have, complete: true });
         }
-        let path = self.partial(&name);
-        let have = {
-            let mut state = self.state();
-            if !state.uploads.contains_key(&name) {
-                if state.uploads.len() >= limits.max_uploads {
-                    return Err(BlobError::TooManyUploads(state.uploads.len()));
-                }
-                File::create(&path).map_err(BlobError::io("written", &path))?;
-                state.uploads.insert(name.clone(), Arc::default());
-            }
-            let have = fs::symlink_metadata(&path).map_err(BlobError::io("read", &path))?.len();
-            let needed = bytes.saturating_sub(have);
-            if state.used.saturating_add(needed) > limits.quota_bytes {
-                return Err(BlobError::Quota { used: state.used, quota: limits.quota_bytes, needed });
-            }
-            have
+        let Some(have) = self.open_upload(&name, id, bytes)? else {
+            // Another call finished it in this moment.
+            return Ok(UploadState { have: bytes, complete: true });
         };
         if have >= bytes {
             // Empty, or broken off between its last byte and its check.
             return self.append(id, bytes, by, have, &[]);
         }
         Ok(UploadState { have, complete: false })
+    }
+
+    /// Finds or makes the file of an upload: bytes held, or `None` where the blob has just been completed.
+    fn open_upload(&self, name: &str, id: &BlobId, bytes: u64) -> Result<Option<u64>, BlobError> {
+        let limits = self.limits();
+        let path = self.partial(name);
+        let mut state = self.state();
+        let have = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.contains(id)? => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                if state.uploads.len() >= limits.max_uploads {
+                    return Err(BlobError::TooManyUploads(state.uploads.len()));
+                }
+                0
+            }
+            Err(e) => return Err(BlobError::io("read", &path)(e)),
+        };
+        let needed = bytes.saturating_sub(have);
+        if state.used.saturating_add(needed) > limits.quota_bytes {
+            return Err(BlobError::Quota { used: state.used, quota: limits.quota_bytes, needed });
+        }
+        // Never truncates: somebody may be writing.
+        let opened = OpenOptions::new().append(true).create(true).open(&path);
+        opened.map_err(BlobError::io("written", &path))?;
+        state.uploads.entry(name.to_owned()).or_default();
+        Ok(Some(have))
+    }
+
+    /// Bytes held of an upload that is not finished; 0 where there is none.
+    pub(crate) fn unfinished_bytes(&self, id: &BlobId, bytes: u64, by: &Address) -> Result<u64, BlobError> {
+        let path = self.partial(&key(id, bytes, by));
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(e) => Err(BlobError::io("read", &path)(e)),
+        }
     }
 
     /// Adds `chunk` at `offset` to an upload that was begun with the same `bytes`; the last byte finishes it.
@@ -125,16 +149,18 @@ impl BlobStore {
         io::Seek::rewind(&mut &*file).map_err(failed())?;
         let (found, _) = hash_reader(file).map_err(failed())?;
         if found != *id {
+            let mut state = self.state();
             fs::remove_file(&path).map_err(BlobError::io("removed", &path))?;
-            self.release(bytes);
-            self.state().uploads.remove(name);
+            state.used = state.used.saturating_sub(bytes);
+            state.uploads.remove(name);
             return Err(BlobError::WrongHash { expected: *id, found });
         }
         if self.limits().durable {
             file.sync_all().map_err(failed())?;
         }
-        self.install(&path, id, bytes)?;
+        let installed = self.install(&path, id, bytes);
         self.state().uploads.remove(name);
+        installed?;
         Ok(UploadState { have: bytes, complete: true })
     }
 
@@ -147,13 +173,13 @@ impl BlobStore {
         let Some(busy) = self.state().uploads.get(name).cloned() else { return Ok(false) };
         let Ok(_writing) = busy.try_lock() else { return Ok(false) };
         let path = self.partial(name);
+        let mut state = self.state();
         let bytes = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(e) => return Err(BlobError::io("read", &path)(e)),
         };
         fs::remove_file(&path).map_err(BlobError::io("removed", &path))?;
-        let mut state = self.state();
         state.used = state.used.saturating_sub(bytes);
         state.uploads.remove(name);
         Ok(true)
