@@ -53,6 +53,8 @@ pub struct Config {
     pub burn_ppm: u64,
     /// Of slashed money: to insurance, ppm.
     pub insurance_ppm: u64,
+    /// Free stake that a validator needs.
+    pub validator_stake: Amount,
     /// Least price of any lease.
     pub least_price: Amount,
 }
@@ -85,6 +87,7 @@ impl Default for Config {
             same_block_allowed: false,
             burn_ppm: 500_000,
             insurance_ppm: 250_000,
+            validator_stake: Amount::tatau(1),
             least_price: Amount(1_000),
         }
     }

@@ -3,11 +3,27 @@
 //! Owns: how ledger, market, workload and audit compose: accounts, nodes, jobs, leases, receipts, epochs, audits,
 //! verdicts, payment, slashing. Refuses: IO, clocks, threads. The server and the tests run this same code.
 
+mod accounts;
+mod audits;
 pub mod config;
+mod draft;
 pub mod effect;
 pub mod event;
+mod jobs;
+mod leases;
+mod nodes;
+mod receipts;
+mod sanity;
+pub mod state;
+mod step;
+mod tick;
+mod verdicts;
 
 pub use config::Config;
+pub(crate) use draft::Draft;
 pub use effect::Effect;
 pub use event::{Event, NewJob, Outcome, Refusal, Reply};
+pub use sanity::sanity_check;
+pub use state::{Counters, Counts, State};
+pub use step::step;
 pub use tatau_model::Change;

@@ -1,0 +1,158 @@
+//! Audits: handing them out blind, commitments, reveals.
+
+use crate::{Draft, Effect, Refusal, Reply};
+use rand::{Rng, seq::SliceRandom};
+use tatau_model::{Address, Audit, AuditId, AuditState, Change, Digest, JobId, Node, OutputFile, Purpose};
+
+const MAX_FILES: usize = 128;
+
+/// Gives up to `max` audits of one job to a validating node, in random order so that nobody can wait for a friend's.
+pub(crate) fn take(
+    draft: &mut Draft<'_>,
+    id: Address,
+    max: u16,
+    warm: &[JobId],
+    rng: &mut impl Rng,
+) -> Result<Reply, Refusal> {
+    let node = draft.node(id)?.clone();
+    draft.last(Change::Seen { node: id, at: draft.now });
+    if !node.offer.validates || node.draining || max == 0 {
+        return Ok(Reply::Audits(Vec::new()));
+    }
+    let least = draft.state.config.validator_stake;
+    let stake = draft.balance(node.owner, Purpose::StakeFree);
+    if stake < least {
+        let sentence = format!("a validator needs {least} TATAU of free stake, this account has {stake}");
+        return Err(Refusal::new("too_little", sentence));
+    }
+    let state = draft.state;
+    let mut order: Vec<JobId> =
+        warm.iter().take(16).filter(|j| state.open_audits.contains_key(j)).copied().collect();
+    order.extend(state.open_audits.keys().filter(|j| !warm.contains(j)));
+    for job in order {
+        let mut open: Vec<AuditId> = state
+            .open_audits
+            .get(&job)
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|audit| draft.audit(*audit).is_ok_and(|a| eligible(draft, a, &node)))
+            .collect();
+        open.shuffle(rng);
+        let mut given: Vec<AuditId> = Vec::new();
+        for audit in open {
+            // One owner audits one attempt once, also within this answer.
+            let attempt = draft.audit(audit)?.attempt;
+            let twice = given.iter().any(|g| draft.audit(*g).is_ok_and(|a| a.attempt == attempt));
+            if given.len() < usize::from(max) && !twice {
+                assign(draft, audit, &node)?;
+                given.push(audit);
+            }
+        }
+        if !given.is_empty() {
+            given.sort_unstable();
+            return Ok(Reply::Audits(given));
+        }
+    }
+    Ok(Reply::Audits(Vec::new()))
+}
+
+/// Never the provider's own account, never the buyer's, never its network block, never twice by one owner.
+fn eligible(draft: &Draft<'_>, audit: &Audit, node: &Node) -> bool {
+    let (Ok(attempt), Ok(job)) = (draft.attempt(audit.attempt), draft.job(audit.job)) else { return false };
+    let apart = draft.state.config.same_block_allowed
+        || draft.node(attempt.node).is_ok_and(|provider| provider.block != node.block);
+    audit.state == AuditState::Open
+        && attempt.provider != node.owner
+        && job.owner != node.owner
+        && apart
+        && node.offer.environments.contains(&job.environment)
+        && !audit.excluded.contains(&node.owner)
+        && !draft.state.audits_of(audit.attempt).any(|other| other.validator == Some(node.owner))
+}
+
+fn assign(draft: &mut Draft<'_>, id: AuditId, node: &Node) -> Result<(), Refusal> {
+    let due = draft.now.plus(draft.state.config.audit_ms);
+    let audit = draft.audit_mut(id)?;
+    audit.become_state(AuditState::Assigned)?;
+    audit.node = Some(node.id);
+    audit.validator = Some(node.owner);
+    audit.due = due;
+    Ok(())
+}
+
+pub(crate) fn commit(
+    draft: &mut Draft<'_>,
+    node: Address,
+    id: AuditId,
+    commitment: Digest,
+) -> Result<Reply, Refusal> {
+    let Some(audit) = current(draft, node, id)? else { return Ok(Reply::Done) };
+    if audit.commitment == Some(commitment) {
+        return Ok(Reply::Done);
+    }
+    if audit.commitment.is_some() {
+        return Err(Refusal::new("conflict", format!("{id} has another commitment already")));
+    }
+    let audit = draft.audit_mut(id)?;
+    audit.become_state(AuditState::Committed)?;
+    audit.commitment = Some(commitment);
+    Ok(Reply::Done)
+}
+
+pub(crate) fn reveal(
+    draft: &mut Draft<'_>,
+    node: Address,
+    id: AuditId,
+    files: Vec<OutputFile>,
+    work_ms: u64,
+) -> Result<Reply, Refusal> {
+    let Some(audit) = current(draft, node, id)? else { return Ok(Reply::Done) };
+    if matches!(audit.state, AuditState::Revealed | AuditState::Judged { .. }) {
+        return Ok(Reply::Done);
+    }
+    if files.is_empty() || files.len() > MAX_FILES {
+        return Err(Refusal::new("invalid", format!("an audit reveals 1 to {MAX_FILES} files")));
+    }
+    let audit = draft.audit_mut(id)?;
+    audit.become_state(AuditState::Revealed)?;
+    audit.files = files;
+    audit.work_ms = work_ms;
+    draft.effect(Effect::Judge(id));
+    Ok(Reply::Done)
+}
+
+/// A validator cannot do it: another one gets it.
+pub(crate) fn fail(draft: &mut Draft<'_>, node: Address, id: AuditId) -> Result<Reply, Refusal> {
+    let Some(audit) = current(draft, node, id)? else { return Ok(Reply::Done) };
+    if matches!(audit.state, AuditState::Assigned | AuditState::Committed) {
+        reopen(draft, id)?;
+    }
+    Ok(Reply::Done)
+}
+
+/// Back to the queue, never again to the same owner.
+pub(crate) fn reopen(draft: &mut Draft<'_>, id: AuditId) -> Result<(), Refusal> {
+    let audit = draft.audit_mut(id)?;
+    audit.become_state(AuditState::Open)?;
+    audit.commitment = None;
+    audit.node = None;
+    if let Some(validator) = audit.validator.take() {
+        audit.excluded.push(validator);
+        draft.account_mut(validator)?.audit_faults += 1;
+    }
+    draft.effect(Effect::WakeValidators);
+    Ok(())
+}
+
+/// The audit if it is this node's; `None` where it is settled without it.
+fn current<'d>(draft: &'d Draft<'_>, node: Address, id: AuditId) -> Result<Option<&'d Audit>, Refusal> {
+    let Ok(audit) = draft.audit(id) else { return Ok(None) };
+    if audit.state == AuditState::Void {
+        return Ok(None);
+    }
+    if audit.node != Some(node) {
+        return Err(Refusal::new("not_yours", format!("{id} is not assigned to this node (any more)")));
+    }
+    Ok(Some(audit))
+}

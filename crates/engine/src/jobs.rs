@@ -1,0 +1,219 @@
+//! Jobs: escrow, tasks by the planner, pause, resume, cancel, end.
+
+use crate::{Draft, Effect, NewJob, Refusal, Reply, accounts, leases};
+use tatau_model::{
+    AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Purpose,
+    Strategy, TaskId, TaskState, Work,
+};
+use tatau_workload::planner;
+
+const MAX_NAME: usize = 200;
+const MAX_OPEN_JOBS: usize = 10_000;
+
+pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusal> {
+    accounts::open(draft, new.owner)?;
+    if let Some(known) = draft.state.job_of_request(new.owner, &new.request_key) {
+        return Ok(Reply::Job(known));
+    }
+    let bad = |sentence: &str| Err(Refusal::new("invalid", sentence));
+    if new.name.is_empty() || new.name.len() > MAX_NAME {
+        return bad("a job's name has 1 to 200 bytes");
+    }
+    if new.request_key.is_empty() || new.request_key.len() > 100 {
+        return bad("a request key has 1 to 100 bytes");
+    }
+    if !new.cap.is_positive() {
+        return bad("the cap must be more than zero");
+    }
+    match &new.kind {
+        JobKind::Benchmark { .. } => return bad("benchmarks are made by the platform"),
+        JobKind::Render(spec) if spec.frames.is_empty() => return bad("the job has no frames"),
+        JobKind::Render(_) if new.reference_ms == 0 => {
+            return bad("the job has no price: inspect the scene first");
+        }
+        JobKind::Render(_) | JobKind::Inspect => {}
+    }
+    if draft.state.jobs.len() >= MAX_OPEN_JOBS {
+        return Err(Refusal::new("unavailable", "too many jobs are open; try again later"));
+    }
+    let id = draft.next_job();
+    let escrow = AccountKey::Owner(new.owner, Purpose::Escrow(id));
+    draft.pay(EntryKind::Escrow { job: id }, &[(AccountKey::available(new.owner), escrow, new.cap)])?;
+    let job = Job {
+        id,
+        owner: new.owner,
+        name: new.name,
+        kind: new.kind,
+        state: JobState::Running,
+        inputs: new.inputs,
+        bundle: new.bundle,
+        scene: new.scene,
+        environment: new.environment,
+        class: new.class,
+        strategy: new.strategy,
+        cap: new.cap,
+        spent: Amount::ZERO,
+        reference_ms: new.reference_ms,
+        created: draft.now,
+        ended: None,
+        request_key: new.request_key,
+    };
+    start(draft, job);
+    Ok(Reply::Job(id))
+}
+
+/// The platform's own job that places one card: no money moves.
+pub(crate) fn start_benchmark(
+    draft: &mut Draft<'_>,
+    owner: Address,
+    node: Address,
+    card: u16,
+    seed: u32,
+) -> Result<(), Refusal> {
+    let id = draft.next_job();
+    let environment = "blender-5.0".to_owned();
+    let job = Job {
+        id,
+        owner,
+        name: format!("benchmark of card {card}"),
+        kind: JobKind::Benchmark { node, card, seed: seed & 0x7fff_ffff },
+        state: JobState::Running,
+        inputs: None,
+        bundle: None,
+        scene: String::new(),
+        environment,
+        class: None,
+        strategy: Strategy::Fastest,
+        cap: Amount::ZERO,
+        spent: Amount::ZERO,
+        reference_ms: 0,
+        created: draft.now,
+        ended: None,
+        request_key: String::new(),
+    };
+    start(draft, job);
+    Ok(())
+}
+
+fn start(draft: &mut Draft<'_>, job: Job) {
+    let id = job.id;
+    let works = planner::next(&job, &planner::Progress { tasks: &[] });
+    draft.put_job(job);
+    draft.add_tasks(id, works);
+    draft.effect(Effect::WakeJob(id));
+}
+
+/// After a task was accepted: the tasks that follow from it, or the end of the job.
+pub(crate) fn advance(draft: &mut Draft<'_>, id: JobId, task: TaskId) -> Result<(), Refusal> {
+    let work = draft.task(task)?.work.clone();
+    let counts = draft.count_accepted(id, &work);
+    let job = draft.job(id)?;
+    if job.state.is_ended() {
+        return Ok(());
+    }
+    let total = planner::total_tasks(job);
+    let more = planner::after_accept(job, &work, counts.finishes);
+    draft.add_tasks(id, more);
+    if counts.accepted >= total {
+        end(draft, id, JobState::Finished)?;
+    }
+    Ok(())
+}
+
+/// Ends a job: no new leases, the escrow goes back. What is held for attempts under audit stays held.
+pub(crate) fn end(draft: &mut Draft<'_>, id: JobId, state: JobState) -> Result<(), Refusal> {
+    let now = draft.now;
+    let job = draft.job_mut(id)?;
+    job.become_state(state)?;
+    job.ended = Some(now);
+    let owner = job.owner;
+    let escrow = AccountKey::Owner(owner, Purpose::Escrow(id));
+    let rest = draft.money.balance(&escrow);
+    draft.pay(EntryKind::Refund { job: id }, &[(escrow, AccountKey::available(owner), rest)])?;
+    draft.effect(Effect::WakeJob(id));
+    Ok(())
+}
+
+pub(crate) fn pause(draft: &mut Draft<'_>, id: JobId, reason: String) -> Result<(), Refusal> {
+    if draft.job(id)?.state == JobState::Running {
+        draft.job_mut(id)?.become_state(JobState::Paused { reason })?;
+        draft.effect(Effect::WakeJob(id));
+    }
+    Ok(())
+}
+
+pub(crate) fn resume(draft: &mut Draft<'_>, id: JobId, by: Address, more: Amount) -> Result<Reply, Refusal> {
+    own(draft, id, by)?;
+    if more.0 < 0 {
+        return Err(Refusal::new("invalid", "the added amount cannot be negative"));
+    }
+    let escrow = AccountKey::Owner(by, Purpose::Escrow(id));
+    draft.pay(EntryKind::Escrow { job: id }, &[(AccountKey::available(by), escrow, more)])?;
+    let job = draft.job_mut(id)?;
+    job.cap = job.cap.add(more)?;
+    job.become_state(JobState::Running)?;
+    // A new start: what failed before the buyer mended something does not count any more.
+    let tasks: Vec<TaskId> = draft
+        .state
+        .tasks_of(id)
+        .filter(|t| t.state == TaskState::Ready && (!t.failures.is_empty() || t.attempts > 0))
+        .map(|t| t.id)
+        .collect();
+    for task in tasks {
+        let task = draft.task_mut(task)?;
+        task.failures.clear();
+        task.excluded.clear();
+        task.attempts = 0;
+    }
+    draft.effect(Effect::WakeProviders);
+    draft.effect(Effect::WakeJob(id));
+    Ok(Reply::Done)
+}
+
+pub(crate) fn cancel(draft: &mut Draft<'_>, id: JobId, by: Address) -> Result<Reply, Refusal> {
+    own(draft, id, by)?;
+    if draft.job(id)?.state == JobState::Cancelled {
+        return Ok(Reply::Done);
+    }
+    stop_work(draft, id, "cancelled", "the buyer cancelled the job")?;
+    end(draft, id, JobState::Cancelled)?;
+    Ok(Reply::Done)
+}
+
+/// Ends every task that no verdict is awaited for; running leases are paid pro rata.
+pub(crate) fn stop_work(draft: &mut Draft<'_>, id: JobId, code: &str, sentence: &str) -> Result<(), Refusal> {
+    let leased: Vec<AttemptId> = draft
+        .state
+        .job_open
+        .get(&id)
+        .into_iter()
+        .flatten()
+        .filter(|a| draft.attempt(**a).is_ok_and(|a| a.state == AttemptState::Leased))
+        .copied()
+        .collect();
+    for attempt in leased {
+        leases::stop_paid(draft, attempt, code, sentence)?;
+    }
+    let tasks: Vec<TaskId> = draft.state.tasks_of(id).map(|t| t.id).collect();
+    for task in tasks {
+        if draft.task(task)?.state == TaskState::Ready {
+            draft.task_mut(task)?.become_state(TaskState::Cancelled)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the unused part of a held price goes: back to escrow, or to the buyer once the job has ended.
+pub(crate) fn change_account(draft: &Draft<'_>, id: JobId) -> Result<AccountKey, Refusal> {
+    let job = draft.job(id)?;
+    let purpose = if job.state.is_ended() { Purpose::Available } else { Purpose::Escrow(id) };
+    Ok(AccountKey::Owner(job.owner, purpose))
+}
+
+fn own(draft: &Draft<'_>, id: JobId, by: Address) -> Result<(), Refusal> {
+    if draft.job(id)?.owner == by {
+        Ok(())
+    } else {
+        Err(Refusal::new("not_yours", format!("{id} belongs to another account")))
+    }
+}

@@ -1,0 +1,343 @@
+//! Open state in memory: every record that can still change, and the indexes that make decisions cheap.
+//!
+//! Only `apply` changes it; recovery applies the stored records again and ends in the same state.
+
+use crate::Config;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tatau_ledger::{Books, LedgerError};
+use tatau_model::{
+    Account, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, Change, Epoch,
+    Job, JobId, JobState, Millis, Node, Task, TaskId, TaskState, Work,
+};
+
+/// The highest numbers given out so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Jobs.
+    pub job: u64,
+    /// Tasks.
+    pub task: u64,
+    /// Attempts.
+    pub attempt: u64,
+    /// Audits.
+    pub audit: u64,
+}
+
+/// How far a job's tasks are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tasks made.
+    pub tasks: usize,
+    /// Of them accepted.
+    pub accepted: usize,
+    /// Of the accepted, finishing tasks.
+    pub finishes: usize,
+}
+
+/// The market.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The rules.
+    pub config: Config,
+    /// Balances.
+    pub books: Books,
+    /// The last closed epoch.
+    pub last_epoch: Option<Epoch>,
+    pub(crate) accounts: HashMap<Address, Account>,
+    pub(crate) nodes: HashMap<Address, Node>,
+    pub(crate) seen: HashMap<Address, Millis>,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) tasks: HashMap<TaskId, Task>,
+    pub(crate) attempts: HashMap<AttemptId, Attempt>,
+    pub(crate) audits: HashMap<AuditId, Audit>,
+    pub(crate) unbonding: BTreeSet<(Millis, Address, Amount)>,
+    pub(crate) counters: Counters,
+    // indexes, all derived
+    pub(crate) ready: BTreeMap<JobId, BTreeSet<TaskId>>,
+    pub(crate) job_tasks: HashMap<JobId, BTreeSet<TaskId>>,
+    pub(crate) counts: HashMap<JobId, Counts>,
+    pub(crate) node_leases: HashMap<Address, BTreeSet<AttemptId>>,
+    pub(crate) job_open: HashMap<JobId, BTreeSet<AttemptId>>,
+    pub(crate) job_attempts: HashMap<JobId, BTreeSet<AttemptId>>,
+    pub(crate) attempt_audits: HashMap<AttemptId, BTreeSet<AuditId>>,
+    pub(crate) open_audits: BTreeMap<JobId, BTreeSet<AuditId>>,
+    pub(crate) due: BTreeSet<(Millis, AttemptId)>,
+    pub(crate) audit_due: BTreeSet<(Millis, AuditId)>,
+    pub(crate) unsealed: BTreeSet<AttemptId>,
+    pub(crate) requests: HashMap<(Address, String), JobId>,
+    pub(crate) disputes: HashMap<Address, BTreeSet<AttemptId>>,
+}
+
+impl State {
+    /// An empty market with these rules.
+    pub fn new(config: Config) -> Self {
+        Self { config, ..Self::default() }
+    }
+
+    /// The state that was durable: balances, then every open record applied in any order, then the counters.
+    pub fn recover(
+        config: Config,
+        books: Books,
+        last_epoch: Option<Epoch>,
+        records: impl IntoIterator<Item = Change>,
+        counters: Counters,
+        now: Millis,
+    ) -> Result<Self, LedgerError> {
+        let mut state = Self { config, books, last_epoch, ..Self::default() };
+        for record in records {
+            state.apply(&record)?;
+        }
+        state.counters = counters;
+        // Nobody could be heard while the server was down: silence counts from now.
+        state.seen = state.nodes.keys().map(|node| (*node, now)).collect();
+        Ok(state)
+    }
+
+    /// Applies one change. Fails only on a journal entry that the books refuse.
+    pub fn apply(&mut self, change: &Change) -> Result<(), LedgerError> {
+        match change {
+            Change::Account(account) => {
+                self.accounts.insert(account.owner, account.clone());
+            }
+            Change::Node(node) => {
+                self.nodes.insert(node.id, (**node).clone());
+            }
+            Change::Job(job) => self.put_job(job),
+            Change::JobMeter { job, spent, reference_ms } => {
+                if let Some(job) = self.jobs.get_mut(job) {
+                    job.spent = *spent;
+                    job.reference_ms = *reference_ms;
+                }
+            }
+            Change::Task(task) => self.put_task(task),
+            Change::Attempt(attempt) => self.put_attempt(attempt),
+            Change::Audit(audit) => self.put_audit(audit),
+            Change::Epoch(epoch) => self.last_epoch = Some(epoch.clone()),
+            Change::Entry(entry) => self.books.apply(entry)?,
+            Change::Unbonding { owner, amount, at } => {
+                self.unbonding.insert((*at, *owner, *amount));
+            }
+            Change::Unbonded { owner, at } => {
+                let found = self.unbonding.iter().find(|(t, o, _)| t == at && o == owner).copied();
+                if let Some(found) = found {
+                    self.unbonding.remove(&found);
+                }
+            }
+            Change::CloseAttempt(id) => self.forget_attempt(*id),
+            Change::CloseJob(id) => self.forget_job(*id),
+            Change::Seen { node, at } => {
+                self.seen.insert(*node, *at);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_job(&mut self, job: &Job) {
+        self.counters.job = self.counters.job.max(job.id.0);
+        if !job.request_key.is_empty() {
+            self.requests.insert((job.owner, job.request_key.clone()), job.id);
+        }
+        self.counts.entry(job.id).or_default();
+        self.jobs.insert(job.id, job.clone());
+    }
+
+    fn put_task(&mut self, task: &Task) {
+        self.counters.task = self.counters.task.max(task.id.0);
+        let before = self.tasks.insert(task.id, task.clone());
+        let counts = self.counts.entry(task.job).or_default();
+        let was_accepted = before.as_ref().is_some_and(|t| t.state == TaskState::Accepted);
+        if before.is_none() {
+            counts.tasks += 1;
+            self.job_tasks.entry(task.job).or_default().insert(task.id);
+        }
+        if task.state == TaskState::Accepted && !was_accepted {
+            counts.accepted += 1;
+            counts.finishes += usize::from(matches!(task.work, Work::Finish { .. }));
+        }
+        if task.state == TaskState::Ready {
+            self.ready.entry(task.job).or_default().insert(task.id);
+        } else {
+            remove_from(&mut self.ready, &task.job, &task.id);
+        }
+    }
+
+    fn put_attempt(&mut self, attempt: &Attempt) {
+        let id = attempt.id;
+        self.counters.attempt = self.counters.attempt.max(id.0);
+        if let Some(before) = self.attempts.get(&id) {
+            self.due.remove(&(due_of(before), id));
+        }
+        let leased = matches!(attempt.state, AttemptState::Leased);
+        if leased {
+            self.node_leases.entry(attempt.node).or_default().insert(id);
+        } else {
+            remove_from_map(&mut self.node_leases, &attempt.node, &id);
+        }
+        if attempt.is_open() {
+            self.due.insert((due_of(attempt), id));
+            self.job_open.entry(attempt.job).or_default().insert(id);
+        } else {
+            remove_from_map(&mut self.job_open, &attempt.job, &id);
+        }
+        if attempt.dispute_until.is_some() {
+            self.disputes.entry(attempt.provider).or_default().insert(id);
+        } else {
+            remove_from_map(&mut self.disputes, &attempt.provider, &id);
+        }
+        let unsealed = attempt.receipt.is_some() && attempt.epoch.is_none() && !attempt.state.is_ended();
+        if unsealed {
+            self.unsealed.insert(id);
+        } else {
+            self.unsealed.remove(&id);
+        }
+        self.job_attempts.entry(attempt.job).or_default().insert(id);
+        self.attempts.insert(id, attempt.clone());
+    }
+
+    fn put_audit(&mut self, audit: &Audit) {
+        let id = audit.id;
+        self.counters.audit = self.counters.audit.max(id.0);
+        if let Some(before) = self.audits.get(&id) {
+            self.audit_due.remove(&(before.due, id));
+        }
+        if matches!(audit.state, AuditState::Assigned | AuditState::Committed) {
+            self.audit_due.insert((audit.due, id));
+        }
+        if audit.state == AuditState::Open {
+            self.open_audits.entry(audit.job).or_default().insert(id);
+        } else {
+            remove_from(&mut self.open_audits, &audit.job, &id);
+        }
+        self.attempt_audits.entry(audit.attempt).or_default().insert(id);
+        self.audits.insert(id, audit.clone());
+    }
+
+    fn forget_attempt(&mut self, id: AttemptId) {
+        let Some(attempt) = self.attempts.remove(&id) else { return };
+        self.due.remove(&(due_of(&attempt), id));
+        self.unsealed.remove(&id);
+        remove_from_map(&mut self.node_leases, &attempt.node, &id);
+        remove_from_map(&mut self.job_open, &attempt.job, &id);
+        remove_from_map(&mut self.job_attempts, &attempt.job, &id);
+        remove_from_map(&mut self.disputes, &attempt.provider, &id);
+        for audit in self.attempt_audits.remove(&id).unwrap_or_default() {
+            if let Some(audit) = self.audits.remove(&audit) {
+                self.audit_due.remove(&(audit.due, audit.id));
+                remove_from(&mut self.open_audits, &audit.job, &audit.id);
+            }
+        }
+    }
+
+    fn forget_job(&mut self, id: JobId) {
+        let Some(job) = self.jobs.remove(&id) else { return };
+        self.requests.remove(&(job.owner, job.request_key));
+        self.ready.remove(&id);
+        self.counts.remove(&id);
+        for task in self.job_tasks.remove(&id).unwrap_or_default() {
+            self.tasks.remove(&task);
+        }
+        for attempt in self.job_attempts.remove(&id).unwrap_or_default() {
+            self.forget_attempt(attempt);
+        }
+    }
+}
+
+/// When something must happen to an open attempt: end of dispute, or its due time.
+fn due_of(attempt: &Attempt) -> Millis {
+    match (attempt.dispute_until, &attempt.state) {
+        (Some(until), _) => until,
+        // Delivered attempts wait for audits, which have deadlines of their own.
+        (None, AttemptState::Delivered) => Millis(i64::MAX),
+        (None, _) => attempt.due,
+    }
+}
+
+fn remove_from<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+fn remove_from_map<K: std::hash::Hash + Eq, V: Ord>(map: &mut HashMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+/// Reading.
+impl State {
+    /// The account of this owner.
+    pub fn account(&self, owner: &Address) -> Option<&Account> {
+        self.accounts.get(owner)
+    }
+    /// The node with this key.
+    pub fn node(&self, id: &Address) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+    /// All nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+    /// Heard from within the silence limit?
+    pub fn is_online(&self, node: &Address, now: Millis) -> bool {
+        self.seen.get(node).is_some_and(|at| now.since(*at) <= self.config.node_silence_ms)
+    }
+    /// An open job.
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+    /// All open jobs.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+    /// The open job that this request made.
+    pub fn job_of_request(&self, owner: Address, key: &str) -> Option<JobId> {
+        self.requests.get(&(owner, key.to_owned())).copied()
+    }
+    /// A task of an open job.
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.tasks.get(&id)
+    }
+    /// Tasks of an open job, in order.
+    pub fn tasks_of(&self, job: JobId) -> impl Iterator<Item = &Task> {
+        self.job_tasks.get(&job).into_iter().flatten().filter_map(|id| self.tasks.get(id))
+    }
+    /// How far an open job is.
+    pub fn counts(&self, job: JobId) -> Counts {
+        self.counts.get(&job).copied().unwrap_or_default()
+    }
+    /// An attempt of an open job; void and rejected ones are forgotten at once.
+    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.get(&id)
+    }
+    /// Leases that this node holds.
+    pub fn leases_of(&self, node: &Address) -> impl Iterator<Item = AttemptId> {
+        self.node_leases.get(node).into_iter().flatten().copied()
+    }
+    /// An audit of a remembered attempt.
+    pub fn audit(&self, id: AuditId) -> Option<&Audit> {
+        self.audits.get(&id)
+    }
+    /// Audits of a remembered attempt, in order.
+    pub fn audits_of(&self, attempt: AttemptId) -> impl Iterator<Item = &Audit> {
+        self.attempt_audits.get(&attempt).into_iter().flatten().filter_map(|id| self.audits.get(id))
+    }
+    /// Audits that wait for the comparator: what start-up performs again.
+    pub fn revealed_audits(&self) -> impl Iterator<Item = AuditId> {
+        self.audits.values().filter(|a| a.state == AuditState::Revealed).map(|a| a.id)
+    }
+    /// Receipts not yet in a closed epoch.
+    pub fn has_unsealed_receipts(&self) -> bool {
+        !self.unsealed.is_empty()
+    }
+    /// Is any job running that a provider could work for?
+    pub fn has_ready_tasks(&self) -> bool {
+        self.ready.keys().any(|job| self.jobs.get(job).is_some_and(|j| j.state == JobState::Running))
+    }
+}

@@ -1,0 +1,383 @@
+//! From audits to money: begin, judge, accept, reject, withhold, settle.
+
+use crate::{Draft, Effect, Refusal, Reply, accounts, jobs, leases};
+use tatau_audit::{Decision, Judged, decide, need, verdict};
+use tatau_model::{
+    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, AuditWork,
+    Change, Digest, EntryKind, JobKind, Measurement, Purpose, TaskState, Verdict, Work,
+};
+use tatau_workload::{audit as parts, units};
+
+/// A stake fault more than this many times bars an account from leases.
+const FAULTS_TO_BAR: u64 = 3;
+
+/// Outputs are here and the challenge is drawn: open the audits, or accept where the draw spared this one.
+pub(crate) fn begin(draft: &mut Draft<'_>, id: AttemptId, challenge: Digest) -> Result<(), Refusal> {
+    let attempt = draft.attempt(id)?;
+    let work = &draft.task(attempt.task)?.work;
+    let need = need(attempt.newcomer, work, &challenge, draft.state.config.rerun_ppm);
+    if need.passes == 0 {
+        return accept(draft, id);
+    }
+    open_audits(draft, id, challenge, need.passes)
+}
+
+fn open_audits(draft: &mut Draft<'_>, id: AttemptId, challenge: Digest, count: u32) -> Result<(), Refusal> {
+    let attempt = draft.attempt(id)?;
+    let (task, job) = (attempt.task, attempt.job);
+    let config = &draft.state.config;
+    let part = parts::audit_work(
+        &draft.task(task)?.work,
+        draft.job(job)?,
+        &challenge,
+        config.crops,
+        config.crop_ppm,
+    );
+    for _ in 0..count {
+        let audit = draft.next_audit();
+        let now = draft.now;
+        draft.put_audit(Audit {
+            id: audit,
+            attempt: id,
+            task,
+            job,
+            work: part.clone(),
+            state: AuditState::Open,
+            node: None,
+            validator: None,
+            excluded: Vec::new(),
+            created: now,
+            due: now,
+            commitment: None,
+            files: Vec::new(),
+            work_ms: 0,
+            measurement: None,
+            agrees_with: Vec::new(),
+            fee: Amount::ZERO,
+        });
+    }
+    draft.effect(Effect::WakeValidators);
+    Ok(())
+}
+
+/// The comparator's answer for one revealed audit.
+pub(crate) fn judge(
+    draft: &mut Draft<'_>,
+    id: AuditId,
+    measurement: Measurement,
+    agrees_with: Vec<AuditId>,
+) -> Result<Reply, Refusal> {
+    let Ok(audit) = draft.audit(id) else { return Ok(Reply::Done) };
+    if audit.state != AuditState::Revealed {
+        return Ok(Reply::Done);
+    }
+    let (attempt, task) = (audit.attempt, audit.task);
+    let verdict = verdict(&draft.task(task)?.work, &audit.work, &measurement);
+    let validators_fault = measurement.fault.as_deref() == Some("crop_malformed");
+    let nan = measurement.fault.as_deref() == Some("nan");
+    let audit = draft.audit_mut(id)?;
+    audit.become_state(AuditState::Judged { verdict })?;
+    audit.measurement = Some(measurement);
+    audit.agrees_with = agrees_with;
+    let validator = audit.validator;
+    if let Some(validator) = validator {
+        if validators_fault {
+            draft.account_mut(validator)?.audit_faults += 1;
+        } else {
+            draft.account_mut(validator)?.audits_done += 1;
+            pay_audit(draft, id, validator)?;
+        }
+    }
+    if draft.attempt(attempt)?.state != AttemptState::Delivered {
+        return Ok(Reply::Done);
+    }
+    if nan {
+        let sentence = "the picture holds values that are no numbers (NaN or infinite)";
+        withhold(draft, attempt, "nan", sentence)?;
+        return Ok(Reply::Done);
+    }
+    evaluate(draft, attempt)?;
+    Ok(Reply::Done)
+}
+
+fn evaluate(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
+    let attempt = draft.attempt(id)?;
+    let challenge =
+        attempt.challenge.ok_or_else(|| Refusal::new("internal", "a judged attempt has no challenge"))?;
+    let passes =
+        need(attempt.newcomer, &draft.task(attempt.task)?.work, &challenge, draft.state.config.rerun_ppm)
+            .passes;
+    let ids: Vec<AuditId> = draft.state.audits_of(id).map(|a| a.id).collect();
+    let mut judged = Vec::new();
+    let mut under_way = 0;
+    for audit in ids {
+        let audit = draft.audit(audit)?;
+        match &audit.state {
+            AuditState::Judged { verdict } => {
+                judged.push(Judged {
+                    id: audit.id,
+                    verdict: *verdict,
+                    agrees_with: audit.agrees_with.clone(),
+                });
+            }
+            AuditState::Void => {}
+            _ => under_way += 1,
+        }
+    }
+    match decide(passes, draft.state.config.max_audits, &judged) {
+        Decision::More(wanted) if wanted > under_way => open_audits(draft, id, challenge, wanted - under_way),
+        Decision::More(_) => Ok(()),
+        Decision::Accept => accept(draft, id),
+        Decision::Reject(provers) => {
+            let sentence = reason(draft, &judged)?;
+            reject(draft, id, "wrong_result", &sentence, &provers)
+        }
+        Decision::Withhold => withhold(draft, id, "inconclusive", "the audits of this result did not agree"),
+    }
+}
+
+fn reason(draft: &Draft<'_>, judged: &[Judged]) -> Result<String, Refusal> {
+    for one in judged.iter().filter(|j| j.verdict == Verdict::Malformed) {
+        if let Some(measured) = &draft.audit(one.id)?.measurement {
+            return Ok(format!(
+                "the delivered files contradict the signed receipt or the task: {}",
+                measured.sentence
+            ));
+        }
+    }
+    Ok("two independent re-computations agree with each other and contradict the delivered result".into())
+}
+
+/// The result stands: post the price, plan what follows.
+pub(crate) fn accept(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
+    let attempt = draft.attempt(id)?.clone();
+    let paid = earned(draft, &attempt)?;
+    let fee = paid.scale(draft.state.config.fee_ppm, 1_000_000)?;
+    let pay = paid.sub(fee)?;
+    let owner = draft.job(attempt.job)?.owner;
+    let held = AccountKey::Owner(owner, Purpose::Held(attempt.job));
+    let back = jobs::change_account(draft, attempt.job)?;
+    draft.pay(
+        EntryKind::Post { attempt: id },
+        &[
+            (held, AccountKey::Owner(attempt.provider, Purpose::Pending), pay),
+            (held, AccountKey::Fees, fee),
+            (held, back, attempt.price.sub(paid)?),
+        ],
+    )?;
+    let (spent, reference_ms) = draft.meter(attempt.job)?;
+    draft.set_meter(attempt.job, spent.add(paid)?, reference_ms);
+    let until = draft.now.plus(draft.state.config.dispute_ms);
+    let drafted = draft.attempt_mut(id)?;
+    drafted.become_state(AttemptState::Accepted)?;
+    drafted.pay = pay;
+    drafted.dispute_until = Some(until);
+    void_audits(draft, id)?;
+    draft.task_mut(attempt.task)?.become_state(TaskState::Accepted)?;
+    if matches!(draft.task(attempt.task)?.work, Work::Benchmark) {
+        place_card(draft, &attempt)?;
+    } else {
+        draft.account_mut(attempt.provider)?.accepted += 1;
+        accounts::update_standing(draft, attempt.provider)?;
+    }
+    draft.effect(Effect::WakeJob(attempt.job));
+    jobs::advance(draft, attempt.job, attempt.task)
+}
+
+/// What verified work earned: its fixed price, with the provider's own clock as a ceiling.
+fn earned(draft: &Draft<'_>, attempt: &Attempt) -> Result<Amount, Refusal> {
+    let job = draft.job(attempt.job)?;
+    let reference = units::reference_ms(&draft.task(attempt.task)?.work, job).max(1);
+    let claimed = attempt.receipt.as_ref().map_or(0, |r| r.claimed_ms);
+    let score = draft.node(attempt.node)?.cards.get(usize::from(attempt.card)).and_then(|c| c.score_milli);
+    let on_reference = claimed.saturating_mul(score.unwrap_or(1_000)) / 1_000;
+    let least = draft.state.config.least_price.min(attempt.price);
+    Ok(attempt.price.scale(on_reference.min(reference), reference)?.max(least))
+}
+
+/// The verified benchmark sets the card's score: reference time over the time that the server saw pass.
+fn place_card(draft: &mut Draft<'_>, attempt: &Attempt) -> Result<(), Refusal> {
+    let job = draft.job(attempt.job)?.clone();
+    let JobKind::Benchmark { node, card, .. } = job.kind else { return Ok(()) };
+    let took = attempt.committed.map_or(0, |at| at.since(attempt.leased)).max(1);
+    let score = (units::reference_ms(&Work::Benchmark, &job).saturating_mul(1_000) / took).max(1);
+    let Ok(node) = draft.node_mut(node) else { return Ok(()) };
+    if let Some(card) = node.cards.get_mut(usize::from(card)) {
+        card.score_milli = Some(score);
+    }
+    draft.effect(Effect::WakeProviders);
+    Ok(())
+}
+
+/// Judged wrong, or silent after its receipt: not paid, stake and unsettled pay taken, the task goes to another.
+pub(crate) fn reject(
+    draft: &mut Draft<'_>,
+    id: AttemptId,
+    code: &str,
+    sentence: &str,
+    provers: &[AuditId],
+) -> Result<(), Refusal> {
+    let attempt = draft.attempt(id)?.clone();
+    let slashed = slash(draft, &attempt, provers)?;
+    let account = draft.account_mut(attempt.provider)?;
+    account.stake_faults += 1;
+    account.established = false;
+    account.barred = account.barred || account.stake_faults >= FAULTS_TO_BAR;
+    conclude_rejected(draft, &attempt, code, sentence, slashed)?;
+    let most = draft.state.config.max_attempts;
+    let task = draft.task(attempt.task)?;
+    if task.attempts >= most && !task.state.is_ended() {
+        let reason = format!("{} was rejected or lost {} times", task.work.label(), task.attempts);
+        jobs::pause(draft, attempt.job, reason)?;
+    }
+    Ok(())
+}
+
+/// No agreement: not paid, nobody slashed; the same on two providers is the buyer's scene.
+fn withhold(draft: &mut Draft<'_>, id: AttemptId, code: &str, sentence: &str) -> Result<(), Refusal> {
+    let attempt = draft.attempt(id)?.clone();
+    conclude_rejected(draft, &attempt, code, sentence, Amount::ZERO)?;
+    leases::remember_failure(draft, &attempt, code, sentence, attempt.price)
+}
+
+fn conclude_rejected(
+    draft: &mut Draft<'_>,
+    attempt: &Attempt,
+    code: &str,
+    sentence: &str,
+    slashed: Amount,
+) -> Result<(), Refusal> {
+    let drafted = draft.attempt_mut(attempt.id)?;
+    drafted.become_state(AttemptState::Rejected {
+        code: code.to_owned(),
+        sentence: sentence.to_owned(),
+        slashed,
+    })?;
+    drafted.reserved = Amount::ZERO;
+    // Slashing emptied the reservation already; without it the stake goes back.
+    let reserved = if slashed.is_positive() { Amount::ZERO } else { attempt.reserved };
+    leases::release(draft, &Attempt { reserved, ..attempt.clone() })?;
+    void_audits(draft, attempt.id)?;
+    leases::ready_again(draft, attempt)?;
+    let benchmark = matches!(draft.task(attempt.task)?.work, Work::Benchmark);
+    let task = draft.task_mut(attempt.task)?;
+    if !benchmark && !task.excluded.contains(&attempt.provider) {
+        task.excluded.push(attempt.provider);
+    }
+    draft.last(Change::CloseAttempt(attempt.id));
+    Ok(())
+}
+
+/// Takes the attempt's reserved stake and all unsettled pay: at least half is burned, the rest goes to insurance and
+/// to those who proved it, never to the buyer.
+fn slash(draft: &mut Draft<'_>, attempt: &Attempt, provers: &[AuditId]) -> Result<Amount, Refusal> {
+    let provider = attempt.provider;
+    let reserved = AccountKey::Owner(provider, Purpose::StakeReserved);
+    let pending = AccountKey::Owner(provider, Purpose::Pending);
+    let unsettled = draft.money.balance(&pending);
+    let taken = attempt.reserved.add(unsettled)?;
+    if !taken.is_positive() {
+        return Ok(Amount::ZERO);
+    }
+    let config = &draft.state.config;
+    let insurance = taken.scale(config.insurance_ppm, 1_000_000)?;
+    let burned = taken.scale(config.burn_ppm, 1_000_000)?;
+    let share = taken.sub(burned)?.sub(insurance)?;
+    let mut takers: Vec<Address> = Vec::new();
+    for audit in provers {
+        takers.extend(draft.audit(*audit)?.validator);
+    }
+    let mut parts: Vec<(AccountKey, Amount)> = Vec::new();
+    let mut left = taken;
+    for taker in &takers {
+        let part = share.scale(1, takers.len() as u64)?;
+        parts.push((AccountKey::available(*taker), part));
+        left = left.sub(part)?;
+    }
+    parts.push((AccountKey::Insurance, insurance));
+    left = left.sub(insurance)?;
+    // What nobody proved, and what rounding leaves, burns as well.
+    parts.push((AccountKey::Burned, left));
+    // Money has no colour: collect both sources into the first, then hand out, in one entry.
+    let mut moves = vec![(pending, reserved, unsettled)];
+    moves.extend(parts.into_iter().map(|(to, amount)| (reserved, to, amount)));
+    draft.pay(EntryKind::Slash { attempt: attempt.id }, &moves)?;
+    forfeit_disputed(draft, provider)?;
+    Ok(taken)
+}
+
+/// Accepted attempts whose pay was just taken: their stake is free, their pay is gone.
+fn forfeit_disputed(draft: &mut Draft<'_>, provider: Address) -> Result<(), Refusal> {
+    let disputed: Vec<AttemptId> =
+        draft.state.disputes.get(&provider).into_iter().flatten().copied().collect();
+    for id in disputed {
+        let other = draft.attempt_mut(id)?;
+        if other.dispute_until.take().is_none() {
+            continue;
+        }
+        let reserved = other.reserved;
+        other.pay = Amount::ZERO;
+        other.reserved = Amount::ZERO;
+        let stake = |purpose| AccountKey::Owner(provider, purpose);
+        let moves = [(stake(Purpose::StakeReserved), stake(Purpose::StakeFree), reserved)];
+        draft.pay(EntryKind::Settle { attempt: id }, &moves)?;
+    }
+    Ok(())
+}
+
+/// The dispute window closed: stake is free, pay is available, or becomes a newcomer's stake.
+pub(crate) fn settle(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
+    let attempt = draft.attempt(id)?.clone();
+    let provider = attempt.provider;
+    let stake = |purpose| AccountKey::Owner(provider, purpose);
+    let short = draft.state.config.earn_in_stake.sub(accounts::bonded(draft, provider)?)?;
+    let kept = attempt.pay.min(short).max(Amount::ZERO);
+    draft.pay(
+        EntryKind::Settle { attempt: id },
+        &[
+            (stake(Purpose::Pending), stake(Purpose::StakeFree), kept),
+            (stake(Purpose::Pending), AccountKey::available(provider), attempt.pay.sub(kept)?),
+            (stake(Purpose::StakeReserved), stake(Purpose::StakeFree), attempt.reserved),
+        ],
+    )?;
+    let drafted = draft.attempt_mut(id)?;
+    drafted.dispute_until = None;
+    drafted.reserved = Amount::ZERO;
+    accounts::update_standing(draft, provider)
+}
+
+/// Audits that nobody needs any more. A validator at work is still paid when its answer comes? No: it is told to stop.
+fn void_audits(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
+    let open: Vec<AuditId> =
+        draft.state.audits_of(id).filter(|a| !a.state.is_ended()).map(|a| a.id).collect();
+    for audit in open {
+        if !draft.audit(audit)?.state.is_ended() {
+            draft.audit_mut(audit)?.become_state(AuditState::Void)?;
+        }
+    }
+    Ok(())
+}
+
+/// Cost of the re-computed part at the validator's own ask, plus the margin, from the platform's fees.
+fn pay_audit(draft: &mut Draft<'_>, id: AuditId, validator: Address) -> Result<(), Refusal> {
+    let audit = draft.audit(id)?;
+    let job = draft.job(audit.job)?;
+    let work = &draft.task(audit.task)?.work;
+    let whole = units::reference_ms(work, job);
+    let reference = match (&audit.work, &job.kind) {
+        (AuditWork::Crops { crops }, JobKind::Render(spec)) => {
+            let area = u64::from(spec.width) * u64::from(spec.height);
+            let pixels: u64 = crops.iter().map(|c| u64::from(c.w) * u64::from(c.h)).sum();
+            whole.saturating_mul(pixels) / area.max(1) + units::AUDIT_OVERHEAD_REFERENCE_MS
+        }
+        (AuditWork::Crops { .. }, _) => units::AUDIT_OVERHEAD_REFERENCE_MS,
+        (AuditWork::Rerun, _) => whole,
+    };
+    let ask =
+        audit.node.and_then(|n| draft.node(n).ok()).map_or(Amount::ZERO, |n| n.offer.ask_per_reference_hour);
+    let margin = 1_000_000 + draft.state.config.audit_margin_ppm;
+    let fee = units::price(ask, reference)?.scale(margin, 1_000_000)?;
+    let fee = fee.min(draft.money.balance(&AccountKey::Fees));
+    draft.audit_mut(id)?.fee = fee;
+    draft.pay(EntryKind::AuditFee { audit: id }, &[(AccountKey::Fees, AccountKey::available(validator), fee)])
+}
