@@ -41,7 +41,7 @@ fn try_namespaces(bwrap: &Path) -> Result<String, String> {
     const WORDS: [&str; 8] =
         ["--unshare-all", "--unshare-user", "--disable-userns", "--ro-bind", "/", "/", "--", "/bin/true"];
     let mut command = Command::new(bwrap);
-    command.args(WORDS).env_clear().stdin(Stdio::null());
+    command.args(WORDS).env_clear().current_dir("/").stdin(Stdio::null());
     if nix::unistd::geteuid().is_root() {
         use std::os::unix::process::CommandExt;
         command.uid(crate::policy::SESSION_UIDS.start).gid(crate::policy::SESSION_UIDS.start);

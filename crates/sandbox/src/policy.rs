@@ -76,6 +76,8 @@ pub(crate) const OWN_PROCESSES: u32 = 8;
 pub(crate) const SESSION_UIDS: std::ops::Range<u32> = 40_000..50_000;
 /// Open files of one process.
 pub(crate) const OPEN_FILES: u64 = 4096;
+/// Core files: none. One byte, not zero, because only one keeps the kernel from piping a core to the host's collector.
+pub(crate) const CORE_BYTES: u64 = 1;
 /// Prefers a session's processes when the machine itself runs out of memory.
 pub(crate) const OOM_SCORE: &[u8] = b"500";
 

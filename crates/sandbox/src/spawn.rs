@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 
 use nix::libc;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::oneshot;
 
-use crate::policy::{BOUND, OOM_SCORE, OPEN_FILES, SESSION_UIDS, STAGE};
+use crate::policy::{BOUND, CORE_BYTES, OOM_SCORE, OPEN_FILES, SESSION_UIDS, STAGE};
 
 /// All that the child needs, made before the fork.
 pub(crate) struct Start {
@@ -76,8 +76,11 @@ pub(crate) async fn spawn(start: Start) -> io::Result<Child> {
         let (sender, requests) = mpsc::channel::<Request>();
         let run = move || {
             for (start, answer) in requests {
-                // Nobody waits any more: the child's handles are dropped, it sees the end of its pipe and dies.
-                let _ = answer.send(spawn_here(start));
+                if let Err(Ok(mut child)) = answer.send(spawn_here(start)) {
+                    // Nobody waits any more. Already dead is as good.
+                    let _ = child.kill();
+                    let _ = child.wait();
+                }
             }
         };
         std::thread::Builder::new().name("sandbox-spawn".into()).spawn(run).map_err(|e| e.kind())?;
@@ -120,9 +123,18 @@ fn prepare(keep: &[i32], groups: &[File], drop_to: Option<&DropTo>, file_bytes: 
         // A machine that refuses this loses only a preference.
         let _ = nix::unistd::write(&score, OOM_SCORE);
     }
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES)?;
-    setrlimit(Resource::RLIMIT_FSIZE, file_bytes, file_bytes)?;
+    // A session of its own: the agent's Ctrl-C must not end its tasks, the agent decides.
+    nix::unistd::setsid()?;
+    for (resource, most) in [
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NOFILE, OPEN_FILES),
+        (Resource::RLIMIT_FSIZE, file_bytes),
+    ] {
+        // Never above what the agent itself may: an ordinary user cannot raise it.
+        let (_, hard) = getrlimit(resource)?;
+        let most = most.min(hard);
+        setrlimit(resource, most, most)?;
+    }
     if let Some(identity) = drop_to {
         stage(&identity.stage)?;
         let gid = nix::unistd::Gid::from_raw(identity.uid);

@@ -48,6 +48,8 @@ pub enum ToRunner {
 /// What the runner tells the agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum FromRunner {
+    /// First frame: the runner is there and waits.
+    Hello,
     /// The environments are entered.
     Ready,
     /// The session cannot start.
@@ -101,9 +103,8 @@ fn bad(sentence: String) -> io::Error {
 }
 
 fn lengths(head: [u8; 8]) -> io::Result<(usize, usize)> {
-    let [a, b, c, d, e, f, g, h] = head;
-    let (header, body) =
-        (u32::from_le_bytes([a, b, c, d]) as usize, u32::from_le_bytes([e, f, g, h]) as usize);
+    let both = u64::from_le_bytes(head);
+    let (header, body) = (both as u32 as usize, (both >> 32) as usize);
     if header > HEADER_BYTES || body > BODY_BYTES {
         return Err(bad(format!("a frame of {header} + {body} bytes is over the limit")));
     }

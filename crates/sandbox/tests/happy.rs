@@ -1,5 +1,7 @@
 //! The way a session is meant to go.
 
+#![allow(clippy::unwrap_used)] // a test
+
 mod support;
 
 use std::collections::BTreeMap;

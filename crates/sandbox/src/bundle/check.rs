@@ -37,7 +37,7 @@ fn place(path: &[openjd_model::PathElement]) -> String {
         match element {
             PathElement::Field(name) if text.is_empty() => text.push_str(name),
             PathElement::Field(name) => text.extend([".", name]),
-            PathElement::Index(index) => text.push_str(&format!("[{index}]")),
+            PathElement::Index(index) => text.extend(["[", &index.to_string(), "]"]),
         }
     }
     text

@@ -1,3 +1,6 @@
+// Documents are assembled line by line; their speed does not matter.
+#![allow(clippy::format_collect, clippy::format_push_string)]
+
 use super::*;
 
 const RENDER: &str = r#"

@@ -15,6 +15,8 @@ use crate::policy::{Limits, OWN_PROCESSES};
 
 /// Microseconds of the CPU accounting period.
 const PERIOD_US: u64 = 100_000;
+/// Attempts to remove a group; the first 50 a millisecond apart, the others ten.
+const TRIES: u32 = 500;
 /// Name of the parent of all sessions' groups.
 const PARENT: &str = "tatau";
 
@@ -58,9 +60,7 @@ impl Group {
             Err(_) if scope::available() => Ok(Self { folders: Vec::new(), kind: Kind::Scope }),
             Err(error) => Err(SandboxError::Unsupported {
                 lack: format!("no control group can be made ({error})"),
-                mend:
-                    "run as root, or as a systemd user on control groups version 2 (any current distribution)"
-                        .into(),
+                mend: mend(&mounts),
             }),
         }
     }
@@ -96,7 +96,6 @@ impl Group {
             // The scope ends with its last process, and the pid namespace with its init.
             return;
         }
-        const TRIES: u32 = 500;
         for tries in 1..=TRIES {
             self.folders.retain(|folder| {
                 kill_all(folder);
@@ -111,6 +110,28 @@ impl Group {
             std::thread::sleep(std::time::Duration::from_millis(if tries < 50 { 1 } else { 10 }));
         }
     }
+}
+
+impl Drop for Group {
+    /// A group that no process ever entered.
+    fn drop(&mut self) {
+        self.folders.retain(|folder| fs::remove_dir(folder).is_err());
+        if !self.folders.is_empty() && self.kind != Kind::Scope {
+            tracing::warn!(groups = ?self.folders, "a session's control group was left behind");
+        }
+    }
+}
+
+fn mend(mounts: &[Mount]) -> String {
+    if !mounts.iter().any(|m| m.has("memory")) {
+        return "run as root, or in a login session of a user with systemd".to_owned();
+    }
+    let folders: Vec<String> = ["memory", "pids", "cpu", "cpuacct"]
+        .iter()
+        .filter_map(|controller| mounts.iter().find(|m| m.has(controller)))
+        .map(|m| m.folder.join(PARENT).display().to_string())
+        .collect();
+    format!("run as root, or have root make these folders and give them to this user: {}", folders.join(" "))
 }
 
 fn kill_all(folder: &Path) {

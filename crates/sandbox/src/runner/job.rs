@@ -40,7 +40,7 @@ impl Work {
     /// which tasks exist, and audits run others than the buyer listed.
     pub(super) fn task(&self, parameters: &BTreeMap<String, String>) -> Result<TaskParameterSet, String> {
         let space = self.step.parameter_space.as_ref().map(|s| &s.task_parameter_definitions);
-        let declared = space.map_or(0, |s| s.len());
+        let declared = space.into_iter().flatten().count();
         if declared != parameters.len() {
             return Err(format!(
                 "the step has {declared} task parameters and {} were given",

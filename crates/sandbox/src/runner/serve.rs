@@ -46,6 +46,7 @@ fn read_frames(mut input: File, to: &mpsc::Sender<ToRunner>) {
 }
 
 async fn life(relay: &Relay, mut frames: mpsc::Receiver<ToRunner>) -> io::Result<ExitCode> {
+    relay.send(&FromRunner::Hello, &[])?;
     let Some(ToRunner::Start { template, parameters, step, output_files, output_bytes, log_bytes }) =
         frames.recv().await
     else {

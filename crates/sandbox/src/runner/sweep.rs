@@ -81,7 +81,7 @@ impl<'a> Sweep<'a> {
             let plain = name.to_str().filter(|n| plain_name(n)).map(str::to_owned);
             names.push(plain.ok_or_else(|| {
                 let why = "has a name outside A-Z a-z 0-9 . _ - or longer than 128 characters";
-                refused(format!("the output {name:?} {why}"))
+                refused(format!("the output {} {why}", crate::text::clean(&name.to_string_lossy())))
             })?);
         }
         names.sort_unstable();
@@ -94,7 +94,7 @@ impl<'a> Sweep<'a> {
             } else if kind.is_dir() {
                 self.folder(&path, &format!("{name}/"), depth + 1)?;
             } else if kind.is_file() {
-                self.file(&path, name)?;
+                self.file(&path, &name)?;
             } else {
                 return Err(no_file(&name));
             }
@@ -102,19 +102,19 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, name: String) -> Result<(), Stop> {
+    fn file(&mut self, path: &Path, name: &str) -> Result<(), Stop> {
         let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY)
             .map_err(|error| refused(format!("the output {name} cannot be read: {error}")))?;
         let seen = file.metadata()?;
         if !seen.is_file() {
-            return Err(no_file(&name));
+            return Err(no_file(name));
         }
         self.files = self.files.checked_sub(1).ok_or_else(too_many)?;
         self.bytes = self.bytes.checked_sub(seen.len()).ok_or_else(|| {
             too_large(format!("the output {name} of {} bytes is over what the task may leave", seen.len()))
         })?;
-        self.relay.send(&FromRunner::File { name: name.clone(), bytes: seen.len() }, &[])?;
-        self.stream(file, &name, seen.len())
+        self.relay.send(&FromRunner::File { name: name.to_owned(), bytes: seen.len() }, &[])?;
+        self.stream(file, name, seen.len())
     }
 
     fn stream(&self, mut file: File, name: &str, bytes: u64) -> Result<(), Stop> {

@@ -1,9 +1,11 @@
 //! A real sandbox for tests: folders, small limits, templates of shell and Python.
+#![allow(clippy::unwrap_used)] // a test
 #![allow(dead_code)] // each test file uses its part
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use tatau_sandbox::{Limits, Outcome, Policy, SandboxError, Session, SessionSpec, TaskEvent, TaskOutcome};
 
@@ -110,4 +112,47 @@ impl Heard {
 
 pub fn success(outcome: &TaskOutcome) {
     assert_eq!(outcome.exit, Outcome::Success, "log:\n{}", outcome.log_tail);
+}
+
+/// Runs a program that must succeed and answers its log.
+pub async fn told(place: &mut Place, program: &str) -> String {
+    let (ran, _) = place.python(program).await;
+    let outcome = ran.unwrap();
+    success(&outcome);
+    outcome.log_tail
+}
+
+pub async fn ended(place: &mut Place, program: &str) -> TaskOutcome {
+    place.python(program).await.0.unwrap()
+}
+
+pub fn running(name: &str) -> usize {
+    let named = |entry: std::fs::DirEntry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        line.starts_with(name.as_bytes())
+    };
+    std::fs::read_dir("/proc").unwrap().flatten().map(named).filter(|&n| n).count()
+}
+
+/// Control groups of sessions of this test process.
+pub fn groups() -> Vec<String> {
+    let mine = format!("s-{}-", std::process::id());
+    ["/sys/fs/cgroup/memory/tatau", "/sys/fs/cgroup/tatau"]
+        .iter()
+        .filter_map(|f| std::fs::read_dir(f).ok())
+        .flat_map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()))
+        .filter(|name| name.starts_with(&mine))
+        .collect()
+}
+
+pub fn assert_no_groups() {
+    assert_eq!(groups(), Vec::<String>::new());
+}
+
+pub fn wait_until(done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(5), "it did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
