@@ -26,13 +26,13 @@ class Listing:
         self.total = 0
         self.warnings = []
 
-    def add(self, kind, stored, library=None, source=None, base=None):
+    def add(self, kind, stored, library=None, source=None, from_scene=False):
         """Notes the file `stored`, as written in `library` (None: the scene); `source` names a file of a set.
 
-        A path that starts with // counts from the folder of the library that it is written in; `base` differs from
-        `library` only for libraries themselves, whose paths Blender keeps relative to the scene at any depth.
+        A path that starts with // counts from the folder of the library that it is written in, or
+        `from_scene`: Blender keeps the paths of libraries themselves relative to the scene, at any depth.
         """
-        base = library if base is None else None
+        base = None if from_scene else library
         stored, source = stored or "", source or stored or ""
         if not source or source.startswith("<builtin>"):
             return
@@ -82,7 +82,7 @@ def listing(scene):
     found = Listing()
     for library in bpy.data.libraries:
         if library.packed_file is None:
-            found.add("library", library.filepath, library.parent, base="scene")
+            found.add("library", library.filepath, library.parent, from_scene=True)
     for image in bpy.data.images:
         add_image(found, scene, image)
     for font in bpy.data.fonts:
@@ -147,9 +147,8 @@ def add_volume(found, scene, volume):
     if not volume.is_sequence:
         found.add("volume", volume.filepath, volume.library)
         return
-    user = volume
     numbers = {user_frame(frame, volume.frame_start, volume.frame_duration, volume.frame_offset, volume.sequence_mode == "REPEAT") for frame in frames(scene)}
-    add_numbered(found, "volume", user.filepath, volume.library, sorted(numbers))
+    add_numbered(found, "volume", volume.filepath, volume.library, sorted(numbers))
 
 
 def add_numbered(found, kind, stored, library, numbers):

@@ -16,6 +16,7 @@ def crops(session, request, folder):
         scene = benchmark.prepare(session, request["benchmark"])
     else:
         scene = render.require_scene(session)
+        render.require_files(session, scene)
     frame = integer(request, "frame", -FRAME_MAX, FRAME_MAX, default=1 if request.get("benchmark") is not None else None)
     wall, cpu = time.monotonic(), time.process_time()
     found, channels = [], None

@@ -37,6 +37,7 @@ class Session:
     def __init__(self, scene):
         self.scene = scene
         self.load_ms = 0
+        self.complete = False  # whether every file of the scene was seen to be there
         self.connection = None
 
     def tell(self, message):
@@ -75,6 +76,10 @@ def perform(session, request):
     faults.write_result(folder, {"kind": kind, **result})
 
 
+def incomplete(error):
+    return faults.one_line(f"The environment is incomplete ({error}); install what its manifest names.")
+
+
 def serve_one(session, connection):
     """Answers one connection; True where it asked to stop."""
     session.connection = connection
@@ -91,6 +96,8 @@ def serve_one(session, connection):
     except OSError as error:
         traceback.print_exc()
         session.tell({"error": {"code": "internal", "sentence": f"The system refused a step: {error.strerror}."}})
+    except ImportError as error:
+        session.tell({"error": {"code": "environment", "sentence": incomplete(error)}})
     except Exception:  # the boundary: the next task must find the process alive, the log holds the trace
         traceback.print_exc()
         session.tell({"error": {"code": "internal", "sentence": "The task failed in an unforeseen way; see blender.log."}})
@@ -129,6 +136,8 @@ def main(scene, tell):
         answer = {"load_ms": session.load_ms}
     except Fault as fault:
         listener, answer = None, {"error": {"code": fault.code, "sentence": fault.sentence}}
+    except ImportError as error:
+        listener, answer = None, {"error": {"code": "environment", "sentence": incomplete(error)}}
     except Exception:  # the boundary: whatever happened, the waiting caller gets its one sentence
         traceback.print_exc()
         sentence = "Blender could not be started in an unforeseen way; see blender.log."

@@ -25,6 +25,17 @@ def require_scene(session):
     return bpy.context.scene
 
 
+def require_files(session, scene):
+    """Refuses to render a scene whose files are not all there: Blender would paint what is missing pink."""
+    import assets
+
+    if not session.complete:
+        missing = [entry["resolved"] for entry in assets.listing(scene).sorted() if not entry["found"]]
+        if missing:
+            raise Fault("missing_file", f"The scene lacks {len(missing)} of its files, the first is {missing[0]}; send it along.")
+        session.complete = True
+
+
 def freeze(scene, request):
     """Applies the overrides of `request` and fixes what must not vary; refuses scenes that cannot be audited."""
     for code, sentence in refusals.settings(scene):
@@ -132,6 +143,7 @@ def whole_frame(session, scene, request, folder, frame):
 def render(session, request, folder):
     """The task `render`."""
     scene = require_scene(session)
+    require_files(session, scene)
     return whole_frame(session, scene, request, folder, integer(request, "frame", -FRAME_MAX, FRAME_MAX))
 
 

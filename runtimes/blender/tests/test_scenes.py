@@ -133,7 +133,7 @@ SIMULATIONS = {
 @pytest.mark.parametrize("name", sorted(SIMULATIONS))
 def test_simulations_must_be_baked(room, name):
     report = inspected(room, f"simulation-{name}", SIMULATIONS[name] + "\n")
-    assert codes(report) == ["not_baked"], report["refusals"]
+    assert codes(report) == ["simulation_zone" if name == "zone" else "not_baked"], report["refusals"]
 
 
 def test_a_baked_cloth_passes(room):
@@ -166,10 +166,13 @@ def test_files_are_found_and_missing_ones_named(room):
         "picture(here + '/tex/a.png'); picture(here + '/gone/b.png')\ntextured(here + '/tex/a.png'); textured(here + '/gone/b.png')\n"
         "bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1]); bpy.ops.file.make_paths_relative()\nimport shutil; shutil.rmtree(here + '/gone')\n"
     )
-    files = inspected(room, "files", change)["files"]
+    made = opened(room, "files", change)
+    files = made.run(kind="inspect")["files"]
     assert [(f["kind"], f["resolved"], f["path"], f["found"], f["absolute"]) for f in files] == [
         ("image", "gone/b.png", "//gone/b.png", False, False), ("image", "tex/a.png", "//tex/a.png", True, False),
     ]
+    assert made.run(kind="render", frame=1).startswith("tatau_error: missing_file ")
+    made.down()
     assert files[0]["bytes"] is None and files[1]["bytes"] > 0 and files[0]["from"] is None
 
 
