@@ -1,4 +1,5 @@
 //! The node's cache: eviction by last use, pins, restarts.
+#![allow(clippy::unwrap_used, reason = "a test's own steps")]
 
 use std::time::{Duration, SystemTime};
 use tatau_blobs::{BlobError, Cache, Manifest, ManifestFile, Placing};

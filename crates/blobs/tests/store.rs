@@ -1,4 +1,5 @@
 //! The store on a real disk: uploads that break off, wrong bytes, several uploaders, limits, damage, garbage.
+#![allow(clippy::unwrap_used, reason = "a test's own steps")]
 
 use std::collections::HashSet;
 use std::fs;
