@@ -76,7 +76,7 @@ fn there_is_one_form_only() {
     assert!(manifest.file("c").is_none());
     let entry = format!(r#"{{"path":"a","blob":"{id}","bytes":5}}"#);
     for bad in [
-        "".to_owned(),
+        String::new(),
         "[]".into(),
         format!(r#"{{"version":1, "files":[{entry}]}}"#),
         format!(r#"{{"files":[{entry}],"version":1}}"#),
