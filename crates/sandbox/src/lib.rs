@@ -9,6 +9,11 @@
 //! memory) with `/work/out` (outputs of the running task, swept after it), `/work/tmp` and `/work/home`. No network, no other
 //! process, no environment variable of the agent.
 //!
+//! For those who write templates: an action ends when its command has ended *and* every process that holds its output has closed
+//! it, so a server that an `onEnter` leaves behind must send its own output elsewhere (`>/dev/null 2>&1`) and be found again by a
+//! fifo or a Unix socket under `/work/tmp`. After a failed task the session runs no other one (Open Job Description says so). A
+//! line `tatau_error: CODE sentence` says why something failed, `openjd_progress: 0..100` how far it is.
+//!
 //! **Architecture invariant.** What a stranger's code may reach is written in `policy.rs` and nowhere else. There is no switch that
 //! runs a task without the sandbox or without a memory and process limit: [`Session::start`] refuses, with the mend.
 

@@ -126,7 +126,7 @@ fn prepare(keep: &[i32], groups: &[File], drop_to: Option<&DropTo>, file_bytes: 
     // A session of its own: the agent's Ctrl-C must not end its tasks, the agent decides.
     nix::unistd::setsid()?;
     for (resource, most) in [
-        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CORE, CORE_BYTES),
         (Resource::RLIMIT_NOFILE, OPEN_FILES),
         (Resource::RLIMIT_FSIZE, file_bytes),
     ] {

@@ -122,3 +122,17 @@ async fn an_endless_task_is_ended_and_so_is_what_it_left() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_no_groups();
 }
+
+#[tokio::test]
+async fn more_threads_than_allowed_get_no_more_cpu() {
+    let mut place = Place::new();
+    place.policy.limits.threads = 1;
+    let outcome = ended(
+        &mut place,
+        "import os, time\nend = time.monotonic() + 1\nos.fork(); os.fork()\nwhile time.monotonic() < end: pass",
+    )
+    .await;
+    // One CPU, and the last period's quota.
+    let most = outcome.wall_ms * 12 / 10 + 100;
+    assert!(outcome.exit == Outcome::Success && outcome.cpu_ms.unwrap() <= most, "{outcome:?}");
+}
