@@ -62,12 +62,14 @@ fn eligible(draft: &Draft<'_>, audit: &Audit, node: &Node) -> bool {
     let (Ok(attempt), Ok(job)) = (draft.attempt(audit.attempt), draft.job(audit.job)) else { return false };
     let apart = draft.state.config.same_block_allowed
         || draft.node(attempt.node).is_ok_and(|provider| provider.block != node.block);
+    // Who let it lie once gets it again only after nobody else took it for a while: a small market must not get stuck.
+    let nobody_else_came = draft.now.since(audit.due) > draft.state.config.audit_ms;
     audit.state == AuditState::Open
         && attempt.provider != node.owner
         && job.owner != node.owner
         && apart
         && node.offer.environments.contains(&job.environment)
-        && !audit.excluded.contains(&node.owner)
+        && (!audit.excluded.contains(&node.owner) || nobody_else_came)
         && !draft.state.audits_of(audit.attempt).any(|other| other.validator == Some(node.owner))
 }
 
@@ -131,14 +133,18 @@ pub(crate) fn fail(draft: &mut Draft<'_>, node: Address, id: AuditId) -> Result<
     Ok(Reply::Done)
 }
 
-/// Back to the queue, never again to the same owner.
+/// Back to the queue, for another owner first.
 pub(crate) fn reopen(draft: &mut Draft<'_>, id: AuditId) -> Result<(), Refusal> {
+    let now = draft.now;
     let audit = draft.audit_mut(id)?;
     audit.become_state(AuditState::Open)?;
+    audit.due = now;
     audit.commitment = None;
     audit.node = None;
     if let Some(validator) = audit.validator.take() {
-        audit.excluded.push(validator);
+        if !audit.excluded.contains(&validator) {
+            audit.excluded.push(validator);
+        }
         draft.account_mut(validator)?.audit_faults += 1;
     }
     draft.effect(Effect::WakeValidators);

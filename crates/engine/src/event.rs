@@ -36,6 +36,7 @@ pub struct NewJob {
     pub request_key: String,
 }
 
+#[allow(missing_docs, reason = "the fields are the records' own nouns; every variant is documented")]
 /// What happened. Signatures and sizes were checked at the edge; who may do it is checked here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {

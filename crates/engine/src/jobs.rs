@@ -3,7 +3,7 @@
 use crate::{Draft, Effect, NewJob, Refusal, Reply, accounts, leases};
 use tatau_model::{
     AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Purpose,
-    Strategy, TaskId, TaskState, Work,
+    Strategy, TaskId, TaskState,
 };
 use tatau_workload::planner;
 

@@ -3,8 +3,8 @@
 use crate::{Draft, Effect, Refusal, Reply, accounts, jobs, leases};
 use tatau_audit::{Decision, Judged, decide, need, verdict};
 use tatau_model::{
-    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, AuditWork,
-    Change, Digest, EntryKind, JobKind, Measurement, Purpose, TaskState, Verdict, Work,
+    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, Change,
+    Digest, EntryKind, JobKind, Measurement, Purpose, TaskState, Verdict, Work,
 };
 use tatau_workload::{audit as parts, units};
 
@@ -363,16 +363,7 @@ fn pay_audit(draft: &mut Draft<'_>, id: AuditId, validator: Address) -> Result<(
     let audit = draft.audit(id)?;
     let job = draft.job(audit.job)?;
     let work = &draft.task(audit.task)?.work;
-    let whole = units::reference_ms(work, job);
-    let reference = match (&audit.work, &job.kind) {
-        (AuditWork::Crops { crops }, JobKind::Render(spec)) => {
-            let area = u64::from(spec.width) * u64::from(spec.height);
-            let pixels: u64 = crops.iter().map(|c| u64::from(c.w) * u64::from(c.h)).sum();
-            whole.saturating_mul(pixels) / area.max(1) + units::AUDIT_OVERHEAD_REFERENCE_MS
-        }
-        (AuditWork::Crops { .. }, _) => units::AUDIT_OVERHEAD_REFERENCE_MS,
-        (AuditWork::Rerun, _) => whole,
-    };
+    let reference = units::audit_reference_ms(&audit.work, work, job);
     let ask =
         audit.node.and_then(|n| draft.node(n).ok()).map_or(Amount::ZERO, |n| n.offer.ask_per_reference_hour);
     let margin = 1_000_000 + draft.state.config.audit_margin_ppm;

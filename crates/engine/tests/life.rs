@@ -9,7 +9,10 @@ use world::{Character, World};
 fn seeds(count: u64) -> Vec<u64> {
     match std::env::var("TATAU_SEED").ok().and_then(|s| s.parse().ok()) {
         Some(seed) => vec![seed],
-        None => (1..=count).collect(),
+        None => {
+            let count = std::env::var("TATAU_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(count);
+            (1..=count).collect()
+        }
     }
 }
 
