@@ -172,3 +172,60 @@ fn wrong_values_are_refused() {
     let long = template.bind(&values(&[("N", "1"), ("S", &"x".repeat(5000))]));
     assert_eq!(long.expect_err("long").code, "too_large");
 }
+
+/// Damaged documents are answered, quickly, with a template or one sentence.
+#[test]
+fn damaged_documents_are_answered() {
+    const SEED: u64 = 0x007a_7a75;
+    println!("seed {SEED:#x}");
+    let mut state = SEED;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let scraps = [
+        "{{",
+        "}}",
+        "[",
+        "{",
+        "&a ",
+        "*a ",
+        "- ",
+        ": ",
+        "\"",
+        "\\",
+        "1-99999999999",
+        "\u{202e}",
+        "\t",
+        "null",
+        "~",
+        "!!",
+    ];
+    for _ in 0..2000 {
+        let mut text: Vec<char> = RENDER.chars().collect();
+        for _ in 0..=next(4) {
+            let (at, end) = (next(text.len()), next(40));
+            let end = (at + end).min(text.len());
+            match next(3) {
+                0 => drop(text.drain(at..end)),
+                1 => drop(text.splice(at..at, scraps[next(scraps.len())].chars())),
+                _ => {
+                    let piece: Vec<char> = text[at..end].to_vec();
+                    let to = next(text.len());
+                    text.splice(to..to, piece);
+                }
+            }
+        }
+        let text: String = text.into_iter().collect();
+        let began = std::time::Instant::now();
+        match parse(&text).and_then(|t| t.bind(&values(&[("Who", "me")]))) {
+            Ok(bound) => assert!(bound.steps().iter().all(|s| s.tasks <= 100_000)),
+            Err(error) => {
+                assert!(!error.sentence.is_empty() && !error.sentence.contains('\n'), "{text}\n{error:?}");
+            }
+        }
+        assert!(began.elapsed().as_secs() < 2, "{:?}:\n{text}", began.elapsed());
+    }
+}

@@ -44,3 +44,36 @@ pub(super) fn usage(folder: &Path) -> Usage {
         oom_kills: keyed(folder, "memory.events", "oom_kill"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On a plain folder: which files are written with what. The kernel's side is tested where it is mounted.
+    #[test]
+    fn limits_are_written_and_counters_read() {
+        let root = tempfile::tempdir().unwrap();
+        let mounts = [Mount { folder: root.path().to_owned(), controllers: None }];
+        let limits = Limits {
+            memory_bytes: 64 << 20,
+            processes: 10,
+            scratch_bytes: 1 << 20,
+            threads: 3,
+            output_bytes: 0,
+            output_files: 0,
+            log_bytes: 0,
+            task_seconds: 1,
+            start_seconds: 1,
+        };
+        let folder = create(&mounts, "s-1-0", &limits).unwrap();
+        assert_eq!(folder, root.path().join("tatau/s-1-0"));
+        let text = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+        assert_eq!((text("memory.max"), text("cpu.max")), ("67108864".into(), "300000 100000".into()));
+        assert_eq!(text("pids.max"), "18");
+        assert!(usage(&folder).oom_kills.is_none(), "no counter is no zero");
+        std::fs::write(folder.join("memory.events"), "low 0\noom 3\noom_kill 2\noom_group_kill 0\n").unwrap();
+        std::fs::write(folder.join("cpu.stat"), "usage_usec 1500\nuser_usec 1000\n").unwrap();
+        let usage = usage(&folder);
+        assert_eq!((usage.oom_kills, usage.cpu_us, usage.peak_bytes), (Some(2), Some(1500), None));
+    }
+}

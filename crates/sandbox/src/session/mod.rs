@@ -165,7 +165,8 @@ impl Session {
         let task = ToRunner::Task { parameters: parameters.clone(), seconds };
         let ended = tokio::time::timeout(deadline, self.follow(&task, &mut tail, &mut receiver, on)).await;
         let after = self.inside.usage();
-        let oom = after.oom_kills.unwrap_or(0) > before.oom_kills.unwrap_or(0);
+        // Where the kernel does not tell, nothing is claimed.
+        let oom = before.oom_kills.zip(after.oom_kills).is_some_and(|(before, after)| after > before);
         let exit = match ended {
             Ok(Ok(TaskEnd::Success)) => Outcome::Success,
             _ if oom => Outcome::OutOfMemory,
