@@ -1,0 +1,48 @@
+//! What an audit re-computes of a task.
+
+use tatau_evidence::Draw;
+use tatau_model::{AuditWork, Digest, Job, JobKind, Work};
+
+/// The purpose under which crops are drawn from a challenge.
+const DRAW_LABEL: &str = "crops";
+/// The comparator takes no more crops at once.
+pub const MAX_CROPS: u32 = 64;
+
+/// Size of the benchmark's frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BenchmarkSpec {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Cycles samples a pixel.
+    pub samples: u32,
+}
+
+/// The benchmark that places every card.
+pub const BENCHMARK: BenchmarkSpec = BenchmarkSpec { width: 256, height: 256, samples: 96 };
+
+/// Frames and the benchmark: `crops` crops (1 to 64) of `crop_ppm` of the area each, drawn from the challenge, so that anyone
+/// who knows it gets the same; everything else is run again whole.
+pub fn audit_work(work: &Work, job: &Job, challenge: &Digest, crops: u32, crop_ppm: u32) -> AuditWork {
+    match frame_size(work, job) {
+        None => AuditWork::Rerun,
+        Some((width, height)) => {
+            let count = crops.clamp(1, MAX_CROPS);
+            AuditWork::Crops { crops: Draw::new(challenge, DRAW_LABEL).crops(width, height, count, crop_ppm) }
+        }
+    }
+}
+
+/// Width and height of the raw frame that the task makes, if it makes one.
+pub fn frame_size(work: &Work, job: &Job) -> Option<(u32, u32)> {
+    match (work, &job.kind) {
+        (Work::Render { .. }, JobKind::Render(spec)) => Some((spec.width, spec.height)),
+        (Work::Benchmark, _) => Some((BENCHMARK.width, BENCHMARK.height)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/audit.rs"]
+mod tests;

@@ -1,0 +1,210 @@
+//! Orders: everything a node needs for one task or one audit.
+
+use crate::audit::BENCHMARK;
+use crate::template::{self, Bundle};
+use crate::trace;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tatau_model::{AttemptId, AuditId, AuditWork, Job, JobKind, Order, OrderFile, SessionOrder, Work};
+
+/// Where the outputs of a task appear inside the sandbox.
+pub const OUTPUT_DIR: &str = "/work/out";
+/// Where the input manifest is laid out inside the sandbox.
+pub const SCENE_DIR: &str = "/in/scene";
+
+/// Why there is no order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// A verified file that the task starts from is not among those given.
+    #[error("{what} cannot start, because {name} is not there yet; finish the task that makes it first")]
+    MissingFile {
+        /// The task.
+        what: String,
+        /// The file.
+        name: String,
+    },
+    /// The task does not belong to this kind of job.
+    #[error("{0} is no task of this job")]
+    WrongJob(String),
+}
+
+/// The order for an attempt at a task. `bundle` is the job's own, checked when it was submitted; `files` are the verified
+/// files that it starts from (the raw frame for a picture, all pictures for a video).
+pub fn task_order(
+    job: &Job,
+    bundle: Option<&Bundle>,
+    attempt: AttemptId,
+    work: &Work,
+    files: Vec<OrderFile>,
+    limit_ms: u64,
+) -> Result<Order, OrderError> {
+    work_order(job, bundle, &attempt.to_string(), work, files, limit_ms)
+}
+
+/// The order for an audit: the drawn crops, in the session that all audits of the job share; or the whole task again.
+pub fn audit_order(
+    job: &Job,
+    bundle: Option<&Bundle>,
+    audit: AuditId,
+    part: &AuditWork,
+    work: &Work,
+    files: Vec<OrderFile>,
+    limit_ms: u64,
+) -> Result<Order, OrderError> {
+    let AuditWork::Crops { crops } = part else {
+        return work_order(job, bundle, &audit.to_string(), work, files, limit_ms);
+    };
+    let mut request = json!({"kind": "crops", "crops": crops});
+    let scene = match work {
+        Work::Render { frame } => {
+            request["frame"] = json!(frame);
+            Scene::OfJob
+        }
+        Work::Benchmark => {
+            request["frame"] = json!(1);
+            request["benchmark"] = benchmark(job)?;
+            Scene::None
+        }
+        _ => return Err(OrderError::WrongJob(work.label())),
+    };
+    Ok(request_order(job, scene, &audit.to_string(), work, &request, Vec::new(), limit_ms))
+}
+
+/// Does the session load the job's scene?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scene {
+    OfJob,
+    None,
+}
+
+fn work_order(
+    job: &Job,
+    bundle: Option<&Bundle>,
+    id: &str,
+    work: &Work,
+    files: Vec<OrderFile>,
+    limit_ms: u64,
+) -> Result<Order, OrderError> {
+    let (scene, request) = match (work, &job.kind) {
+        (Work::Render { frame }, JobKind::Render(_)) => {
+            return Ok(render_order(job, bundle, *frame, limit_ms));
+        }
+        (Work::Inspect, JobKind::Inspect) => (Scene::OfJob, json!({"kind": "inspect", "probe": true})),
+        (Work::Benchmark, JobKind::Benchmark { .. }) => {
+            let mut request = benchmark(job)?;
+            request["kind"] = json!("benchmark");
+            (Scene::None, request)
+        }
+        (Work::Finish { frame }, JobKind::Render(_)) => {
+            let name = trace::frame_name(*frame) + ".exr";
+            let path = path_of(work, id, &name, &files)?;
+            (Scene::OfJob, json!({"kind": "finish", "frame": frame, "exr": path}))
+        }
+        (Work::Video, JobKind::Render(spec)) => {
+            let mut frames = spec.frames.clone();
+            frames.sort_unstable();
+            let names: std::collections::HashSet<&str> = files.iter().map(|f| f.name.as_str()).collect();
+            let mut pngs = Vec::with_capacity(frames.len());
+            for frame in frames {
+                let name = trace::frame_name(frame) + ".png";
+                if !names.contains(name.as_str()) {
+                    return Err(OrderError::MissingFile { what: work.label(), name });
+                }
+                pngs.push(file_path(id, &name));
+            }
+            let (num, den) = spec.fps;
+            (Scene::None, json!({"kind": "video", "pngs": pngs, "fps": {"num": num, "den": den}}))
+        }
+        _ => return Err(OrderError::WrongJob(work.label())),
+    };
+    Ok(request_order(job, scene, id, work, &request, files, limit_ms))
+}
+
+fn benchmark(job: &Job) -> Result<Value, OrderError> {
+    let JobKind::Benchmark { seed, .. } = job.kind else {
+        return Err(OrderError::WrongJob(Work::Benchmark.label()));
+    };
+    Ok(json!({
+        // The runtime takes 31 bits.
+        "seed": seed & 0x7fff_ffff,
+        "width": BENCHMARK.width, "height": BENCHMARK.height, "samples": BENCHMARK.samples,
+    }))
+}
+
+/// Where `/in/files` has a file of this attempt or audit.
+fn file_path(id: &str, name: &str) -> String {
+    format!("/in/files/{id}/{name}")
+}
+
+fn path_of(work: &Work, id: &str, name: &str, files: &[OrderFile]) -> Result<String, OrderError> {
+    if files.iter().any(|file| file.name == name) {
+        return Ok(file_path(id, name));
+    }
+    Err(OrderError::MissingFile { what: work.label(), name: name.to_owned() })
+}
+
+/// A frame, by the bundle's own step.
+fn render_order(job: &Job, bundle: Option<&Bundle>, frame: i32, limit_ms: u64) -> Order {
+    let parameters = [
+        ("Name", "frames".to_owned()),
+        ("Scene", format!("{SCENE_DIR}/{}", job.scene)),
+        // The platform decides which tasks exist; the session only learns the parameter's type from its range.
+        ("Frames", "1".to_owned()),
+        ("OutputDir", OUTPUT_DIR.to_owned()),
+    ];
+    Order {
+        job: job.id,
+        work: Work::Render { frame },
+        session: SessionOrder {
+            template: bundle.map_or(template::RENDER, Bundle::template).to_owned(),
+            parameters: parameters.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            step: template::RENDER_STEP.to_owned(),
+            environment: job.environment.clone(),
+            inputs: job.inputs,
+        },
+        parameters: BTreeMap::from([("Frame".to_owned(), frame.to_string())]),
+        request: None,
+        files: Vec::new(),
+        limit_ms,
+    }
+}
+
+/// Anything else, by the platform's own step that takes a request.
+fn request_order(
+    job: &Job,
+    scene: Scene,
+    id: &str,
+    work: &Work,
+    request: &Value,
+    files: Vec<OrderFile>,
+    limit_ms: u64,
+) -> Order {
+    let (scene, inputs) = match scene {
+        Scene::OfJob => (format!("{SCENE_DIR}/{}", job.scene), job.inputs),
+        Scene::None => ("-".to_owned(), None),
+    };
+    Order {
+        job: job.id,
+        work: work.clone(),
+        session: request_session(&job.environment, &scene, inputs),
+        parameters: BTreeMap::from([("Request".to_owned(), format!("/in/requests/{id}.json"))]),
+        request: Some(request.to_string()),
+        files,
+        limit_ms,
+    }
+}
+
+/// The session that answers requests about `scene` (a path inside the sandbox, or `-` for none); the comparator's too.
+pub fn request_session(environment: &str, scene: &str, inputs: Option<tatau_model::BlobId>) -> SessionOrder {
+    SessionOrder {
+        template: template::REQUEST.to_owned(),
+        parameters: BTreeMap::from([("Scene".to_owned(), scene.to_owned())]),
+        step: template::REQUEST_STEP.to_owned(),
+        environment: environment.to_owned(),
+        inputs,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/order.rs"]
+mod tests;

@@ -1,0 +1,84 @@
+//! Which tasks of a job should exist next.
+
+use std::collections::HashSet;
+use tatau_model::{Job, JobKind, RenderSpec, TaskState, Work};
+
+/// The tasks of a job that exist.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Each task once, in any order.
+    pub tasks: &'a [(Work, TaskState)],
+}
+
+/// Tasks that should exist now and do not, in the order in which they should be leased.
+///
+/// A walk over all tasks: for the first call, and after recovery. On every acceptance use [`after_accept`].
+pub fn next(job: &Job, progress: &Progress<'_>) -> Vec<Work> {
+    let there: HashSet<&Work> = progress.tasks.iter().map(|(work, _)| work).collect();
+    let accepted: HashSet<&Work> = progress
+        .tasks
+        .iter()
+        .filter(|(_, state)| *state == TaskState::Accepted)
+        .map(|(work, _)| work)
+        .collect();
+    let mut wanted = first(job);
+    if let JobKind::Render(spec) = &job.kind {
+        let rendered = |frame: &&i32| accepted.contains(&Work::Render { frame: **frame });
+        wanted.extend(spec.frames.iter().filter(rendered).map(|frame| Work::Finish { frame: *frame }));
+        if spec.video && spec.frames.iter().all(|frame| accepted.contains(&Work::Finish { frame: *frame })) {
+            wanted.push(Work::Video);
+        }
+    }
+    wanted.retain(|work| !there.contains(work));
+    wanted
+}
+
+/// The tasks of a new job: the earliest frame first, because a buyer looks at it first, the others in the buyer's order.
+fn first(job: &Job) -> Vec<Work> {
+    match &job.kind {
+        JobKind::Inspect => vec![Work::Inspect],
+        JobKind::Benchmark { .. } => vec![Work::Benchmark],
+        JobKind::Render(spec) => {
+            let earliest = spec.frames.iter().min().copied();
+            let others = spec.frames.iter().copied().filter(|frame| Some(*frame) != earliest);
+            earliest.into_iter().chain(others).map(|frame| Work::Render { frame }).collect()
+        }
+    }
+}
+
+/// The tasks that follow from the acceptance of `accepted`, without a look at the others. `finish_accepted` counts the
+/// accepted [`Work::Finish`] tasks so far, including this one. Call it once an acceptance.
+pub fn after_accept(job: &Job, accepted: &Work, finish_accepted: usize) -> Vec<Work> {
+    let JobKind::Render(spec) = &job.kind else { return Vec::new() };
+    match accepted {
+        Work::Render { frame } => vec![Work::Finish { frame: *frame }],
+        Work::Finish { .. } if spec.video && finish_accepted == spec.frames.len() => vec![Work::Video],
+        _ => Vec::new(),
+    }
+}
+
+/// How many tasks the job has in all, those that do not exist yet included.
+pub fn total_tasks(job: &Job) -> usize {
+    match &job.kind {
+        JobKind::Inspect | JobKind::Benchmark { .. } => 1,
+        JobKind::Render(spec) => render_tasks(spec),
+    }
+}
+
+fn render_tasks(spec: &RenderSpec) -> usize {
+    2 * spec.frames.len() + usize::from(spec.video && !spec.frames.is_empty())
+}
+
+/// With `accepted_total` tasks accepted, is the job done?
+pub fn is_last(job: &Job, accepted_total: usize) -> bool {
+    accepted_total >= total_tasks(job)
+}
+
+/// Is everything accepted? A walk over all tasks.
+pub fn is_complete(job: &Job, progress: &Progress<'_>) -> bool {
+    is_last(job, progress.tasks.iter().filter(|(_, state)| *state == TaskState::Accepted).count())
+}
+
+#[cfg(test)]
+#[path = "tests/planner.rs"]
+mod tests;

@@ -1,0 +1,101 @@
+//! What work weighs: units for receipts, milliseconds of a GTX 1080 Ti (score 1000) for prices and deadlines.
+//!
+//! One core of a server is score 40 (`tatau_model::card::CLASSES`), so a second on a core is 40 reference milliseconds.
+
+use crate::audit::BENCHMARK;
+use tatau_model::{Amount, AmountError, AuditWork, Job, JobKind, Work};
+
+/// Milliseconds in an hour.
+const HOUR_MS: u64 = 3_600_000;
+/// Score of one core, GTX 1080 Ti = 1000.
+const CORE_SCORE_MILLI: u64 = 40;
+
+/// An inspection with its probe: about 15 s on one core (seed; the scene's load and three small frames).
+pub const INSPECT_REFERENCE_MS: u64 = on_a_core(15_000);
+/// The benchmark: 8 s on one core of the machine that defines score 40.
+pub const BENCHMARK_REFERENCE_MS: u64 = on_a_core(8_000);
+/// What an audit costs beside the pixels: a share of loading and syncing the scene, about 2 s on one core (seed).
+pub const AUDIT_OVERHEAD_REFERENCE_MS: u64 = on_a_core(2_000);
+/// A picture, whatever its size: about half a second on one core (seed).
+const FINISH_BASE_MS: u64 = 500;
+/// A picture of the reference size on top of that: about half a second on one core (seed).
+const FINISH_PIXELS_MS: u64 = 500;
+/// The reference size, 480 x 270 pixels.
+const FINISH_PIXELS: u64 = 480 * 270;
+/// A video, whatever its length: about a second on one core (seed).
+const VIDEO_BASE_MS: u64 = 1_000;
+/// A million pixels of video on one core, milliseconds: decoding the picture and x264 at crf 18 (seed).
+const VIDEO_MEGAPIXEL_MS: u64 = 250;
+
+/// Reference milliseconds of `ms` on one core.
+const fn on_a_core(ms: u64) -> u64 {
+    ms * CORE_SCORE_MILLI / 1_000
+}
+
+/// Work units of the task, as a receipt must claim them: pixel-samples of a frame (and of the benchmark), 1 otherwise.
+pub fn units(work: &Work, job: &Job) -> u64 {
+    let product = |w: u32, h: u32, samples: u32| {
+        u64::from(w).saturating_mul(u64::from(h)).saturating_mul(u64::from(samples))
+    };
+    match (work, &job.kind) {
+        (Work::Render { .. }, JobKind::Render(spec)) => product(spec.width, spec.height, spec.samples),
+        (Work::Benchmark, _) => product(BENCHMARK.width, BENCHMARK.height, BENCHMARK.samples),
+        _ => 1,
+    }
+}
+
+/// Reference milliseconds of the whole task, at least 1: from the probe and validators' runs for frames, a simple model
+/// for other work.
+pub fn reference_ms(work: &Work, job: &Job) -> u64 {
+    let ms = match (work, &job.kind) {
+        (Work::Render { .. }, _) => job.reference_ms,
+        (Work::Inspect, _) => INSPECT_REFERENCE_MS,
+        (Work::Benchmark, _) => BENCHMARK_REFERENCE_MS,
+        (Work::Finish { .. }, JobKind::Render(spec)) => finish_reference_ms(spec.width, spec.height),
+        (Work::Finish { .. }, _) => on_a_core(FINISH_BASE_MS),
+        (Work::Video, JobKind::Render(spec)) => {
+            video_reference_ms(spec.frames.len() as u64, spec.width, spec.height)
+        }
+        (Work::Video, _) => on_a_core(VIDEO_BASE_MS),
+    };
+    ms.max(1)
+}
+
+/// Reference milliseconds of one picture of that size.
+pub fn finish_reference_ms(width: u32, height: u32) -> u64 {
+    let pixels = u64::from(width) * u64::from(height);
+    on_a_core(FINISH_BASE_MS.saturating_add(pixels.saturating_mul(FINISH_PIXELS_MS) / FINISH_PIXELS)).max(1)
+}
+
+/// Reference milliseconds of a video of so many frames of that size.
+pub fn video_reference_ms(frames: u64, width: u32, height: u32) -> u64 {
+    let pixels = (u64::from(width) * u64::from(height)).saturating_mul(frames);
+    let ms = u128::from(pixels) * u128::from(VIDEO_MEGAPIXEL_MS) / 1_000_000 + u128::from(VIDEO_BASE_MS);
+    u64::try_from(ms * u128::from(CORE_SCORE_MILLI) / 1_000).unwrap_or(u64::MAX).max(1)
+}
+
+/// Reference milliseconds of an audit: the share of the frame that its crops cover plus the overhead, or the whole task.
+pub fn audit_reference_ms(part: &AuditWork, work: &Work, job: &Job) -> u64 {
+    let whole = reference_ms(work, job);
+    let AuditWork::Crops { crops } = part else { return whole };
+    let (width, height) = match &job.kind {
+        JobKind::Render(spec) => (spec.width, spec.height),
+        JobKind::Inspect | JobKind::Benchmark { .. } => (BENCHMARK.width, BENCHMARK.height),
+    };
+    let frame = (u128::from(width) * u128::from(height)).max(1);
+    let pixels: u128 = crops.iter().map(|c| u128::from(c.w) * u128::from(c.h)).sum();
+    let share = u128::from(whole).saturating_mul(pixels) / frame;
+    u64::try_from(share).unwrap_or(u64::MAX).saturating_add(AUDIT_OVERHEAD_REFERENCE_MS)
+}
+
+/// Price of so much work at that ask: `ask × reference_ms ÷ 3,600,000`, rounded up, at least 1 nano-TATAU.
+pub fn price(ask_per_reference_hour: Amount, reference_ms: u64) -> Result<Amount, AmountError> {
+    let down = ask_per_reference_hour.scale(reference_ms, HOUR_MS)?;
+    let exact = i128::from(ask_per_reference_hour.0) * i128::from(reference_ms) % i128::from(HOUR_MS) == 0;
+    let up = if exact { down } else { down.add(Amount(1))? };
+    Ok(up.max(Amount(1)))
+}
+
+#[cfg(test)]
+#[path = "tests/units.rs"]
+mod tests;
