@@ -19,7 +19,7 @@ async fn the_hosts_files_are_not_there() {
         &format!(
             r#"
 import os
-for path in ["/etc/shadow", "/root", "/home", "/work/main", "/var", "/sys", "/boot", "{secret}", "/proc/1/root", "/proc/1/cwd",
+for path in ["/etc/shadow", "/root", "/home", "/opt", "/var", "/sys", "/boot", "{secret}", "/proc/1/root", "/proc/1/cwd",
              "/mnt", "/oldroot", "/newroot", "/run", "/dev/sda", "/dev/mem", "/dev/kmsg"]:
     try:
         print("REACHED", path, os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(10))
