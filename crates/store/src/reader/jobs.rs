@@ -1,0 +1,196 @@
+//! Jobs, their tasks, attempts and audits; nodes.
+
+use super::{MAX_ROWS, Reader};
+use crate::{StoreError, load::job_of, rows};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use tatau_model::{
+    Account, Address, Attempt, AttemptId, Audit, AuditId, BlobId, Job, JobId, Millis, Node, Task, TaskId,
+};
+
+/// A task, and when it last changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedTask {
+    /// The task.
+    pub task: Task,
+    /// Number of the batch that last wrote it; grows with every batch.
+    pub changed: u64,
+}
+
+impl Reader {
+    /// The account, if it was opened.
+    pub fn account(&self, owner: Address) -> Result<Option<Account>, StoreError> {
+        self.with(|c| one(c, "an account", "SELECT body FROM accounts WHERE owner = ?1", [&owner.0[..]]))
+    }
+
+    /// The node, if it registered.
+    pub fn node(&self, id: Address) -> Result<Option<Node>, StoreError> {
+        self.with(|c| one(c, "a node", "SELECT body FROM nodes WHERE id = ?1", [&id.0[..]]))
+    }
+
+    /// Nodes of an owner.
+    pub fn nodes_of(&self, owner: Address) -> Result<Vec<Node>, StoreError> {
+        let sql = "SELECT body FROM nodes WHERE owner = ?1 ORDER BY id LIMIT ?2";
+        self.with(|c| all(c, "a node", sql, params![&owner.0[..], rows::limit(MAX_ROWS)]))
+    }
+
+    /// The job, open or not.
+    pub fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let id = rows::int(id.0)?;
+        self.with(|c| Ok(jobs(c, "WHERE id = ?1", [id])?.pop()))
+    }
+
+    /// Jobs of an owner, newest first.
+    pub fn jobs_of(&self, owner: Address, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let limit = rows::limit(limit.min(MAX_ROWS));
+        self.with(|c| jobs(c, "WHERE owner = ?1 ORDER BY id DESC LIMIT ?2", params![&owner.0[..], limit]))
+    }
+
+    /// The newest job that this request made, open or not: a request repeated after the job's end finds it here.
+    pub fn job_of_request(&self, owner: Address, key: &str) -> Result<Option<Job>, StoreError> {
+        let filter = "WHERE owner = ?1 AND request_key = ?2 AND request_key <> '' ORDER BY id DESC LIMIT 1";
+        self.with(|c| Ok(jobs(c, filter, params![&owner.0[..], key])?.pop()))
+    }
+
+    /// The task, if there is one.
+    pub fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
+        let id = rows::int(id.0)?;
+        self.with(|c| one(c, "a task", "SELECT body FROM tasks WHERE id = ?1", [id]))
+    }
+
+    /// Tasks of a job that changed after that batch (0: all), in order of their numbers. The largest `changed` of the
+    /// answer is what to pass next time.
+    pub fn tasks_of(&self, job: JobId, changed_after: u64) -> Result<Vec<ChangedTask>, StoreError> {
+        let (job, after) = (rows::int(job.0)?, rows::int(changed_after)?);
+        self.with(|c| {
+            let mut statement = c.prepare_cached(
+                "SELECT body, changed FROM tasks WHERE job = ?1 AND changed > ?2 ORDER BY id LIMIT ?3",
+            )?;
+            let mut found = statement.query([job, after, rows::limit(MAX_ROWS)])?;
+            let mut tasks = Vec::new();
+            while let Some(row) = found.next()? {
+                let task = rows::parse("a task", text(row)?)?;
+                tasks.push(ChangedTask { task, changed: rows::number("a task's change", row.get(1)?)? });
+            }
+            Ok(tasks)
+        })
+    }
+
+    /// The attempt, open or not.
+    pub fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
+        let id = rows::int(id.0)?;
+        self.with(|c| one(c, "an attempt", "SELECT body FROM attempts WHERE id = ?1", [id]))
+    }
+
+    /// All attempts at a task, in order.
+    pub fn attempts_of_task(&self, task: TaskId) -> Result<Vec<Attempt>, StoreError> {
+        let task = rows::int(task.0)?;
+        let sql = "SELECT body FROM attempts
+                   WHERE job = (SELECT job FROM tasks WHERE id = ?1) AND task = ?1 ORDER BY id LIMIT ?2";
+        self.with(|c| all(c, "an attempt", sql, [task, rows::limit(MAX_ROWS)]))
+    }
+
+    /// All attempts at a job's tasks, in order.
+    pub fn attempts_of_job(&self, job: JobId) -> Result<Vec<Attempt>, StoreError> {
+        let sql = "SELECT body FROM attempts WHERE job = ?1 ORDER BY id LIMIT ?2";
+        let job = rows::int(job.0)?;
+        self.with(|c| all(c, "an attempt", sql, [job, rows::limit(MAX_ROWS)]))
+    }
+
+    /// The audit, open or not.
+    pub fn audit(&self, id: AuditId) -> Result<Option<Audit>, StoreError> {
+        let id = rows::int(id.0)?;
+        self.with(|c| one(c, "an audit", "SELECT body FROM audits WHERE id = ?1", [id]))
+    }
+
+    /// All audits of an attempt, in order.
+    pub fn audits_of_attempt(&self, attempt: AttemptId) -> Result<Vec<Audit>, StoreError> {
+        let sql = "SELECT body FROM audits WHERE attempt = ?1 ORDER BY id LIMIT ?2";
+        let attempt = rows::int(attempt.0)?;
+        self.with(|c| all(c, "an audit", sql, [attempt, rows::limit(MAX_ROWS)]))
+    }
+
+    /// All audits of a job's attempts, in order.
+    pub fn audits_of_job(&self, job: JobId) -> Result<Vec<Audit>, StoreError> {
+        let sql = "SELECT audits.body FROM attempts JOIN audits ON audits.attempt = attempts.id
+                   WHERE attempts.job = ?1 ORDER BY audits.id LIMIT ?2";
+        let job = rows::int(job.0)?;
+        self.with(|c| all(c, "an audit", sql, [job, rows::limit(MAX_ROWS)]))
+    }
+
+    /// Blobs that jobs still need: inputs and bundles, delivered outputs and audit files of every job that is open or
+    /// ended at or after `ended_since`. Blobs inside manifests are not followed.
+    pub fn blobs_in_use(&self, ended_since: Millis) -> Result<HashSet<BlobId>, StoreError> {
+        self.with(|c| {
+            let kept = "(SELECT id FROM jobs WHERE open = 1 OR ended IS NULL OR ended >= ?1)";
+            let mut blobs = HashSet::new();
+            let job_filter = format!("WHERE id IN {kept}");
+            for job in jobs(c, &job_filter, [ended_since.0])? {
+                blobs.extend(job.inputs.into_iter().chain(job.bundle));
+            }
+            let sql = format!("SELECT body FROM attempts WHERE job IN {kept}");
+            each(c, "an attempt", &sql, [ended_since.0], |attempt: Attempt| {
+                blobs.extend(attempt.outputs.iter().map(|f| f.blob));
+            })?;
+            let sql = format!("SELECT body FROM audits WHERE job IN {kept}");
+            each(c, "an audit", &sql, [ended_since.0], |audit: Audit| {
+                blobs.extend(audit.files.iter().map(|f| f.blob));
+            })?;
+            Ok(blobs)
+        })
+    }
+}
+
+fn jobs(conn: &Connection, filter: &str, params: impl Params) -> Result<Vec<Job>, StoreError> {
+    let mut statement =
+        conn.prepare_cached(&format!("SELECT body, spent, reference_ms FROM jobs {filter}"))?;
+    let mut found = statement.query(params)?;
+    let mut jobs = Vec::new();
+    while let Some(row) = found.next()? {
+        jobs.push(job_of(row)?);
+    }
+    Ok(jobs)
+}
+
+fn text<'r>(row: &'r rusqlite::Row<'_>) -> Result<&'r str, StoreError> {
+    Ok(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+/// The record, `None` where there is no such row.
+pub(super) fn one<T: DeserializeOwned>(
+    conn: &Connection,
+    what: &str,
+    sql: &str,
+    params: impl Params,
+) -> Result<Option<T>, StoreError> {
+    let body: Option<String> = conn.prepare_cached(sql)?.query_row(params, |r| r.get(0)).optional()?;
+    body.map(|text| rows::parse(what, &text)).transpose()
+}
+
+/// All records of a query, in its order.
+pub(super) fn all<T: DeserializeOwned>(
+    conn: &Connection,
+    what: &str,
+    sql: &str,
+    params: impl Params,
+) -> Result<Vec<T>, StoreError> {
+    let mut records = Vec::new();
+    each(conn, what, sql, params, |record| records.push(record))?;
+    Ok(records)
+}
+
+fn each<T: DeserializeOwned>(
+    conn: &Connection,
+    what: &str,
+    sql: &str,
+    params: impl Params,
+    mut take: impl FnMut(T),
+) -> Result<(), StoreError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut found = statement.query(params)?;
+    while let Some(row) = found.next()? {
+        take(rows::parse(what, text(row)?)?);
+    }
+    Ok(())
+}
