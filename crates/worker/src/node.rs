@@ -1,0 +1,280 @@
+//! Starting a node: cards, environments, identity, registration. The provider's agent and the validator both begin here.
+
+use crate::{
+    Backoff, Bench, BenchOptions, CardsError, EnvironmentError, Inputs, InputsError, Machine, Membership,
+    MembershipError, Place, Platform, Recipe, Stage, Stop, StopSignal, gpus, provision, told, worth_waiting,
+    write_runtime,
+};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use tatau_api::RegisterNode;
+use tatau_client::ClientError;
+use tatau_evidence::{Domain, SigningKey};
+use tatau_model::{Address, Amount, Card, CardKind, Clock, Node, Offer, SystemClock};
+use tatau_workload::runtime::BLENDER;
+
+/// Sessions that one card keeps open: a scene's frames, its pictures, and one without a scene.
+const MOST_SESSIONS: usize = 3;
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// Its key, journal and blobs; one process at a time.
+    pub data_dir: PathBuf,
+    /// Environments and runtimes; shared by all nodes of the machine.
+    pub cache_dir: PathBuf,
+    /// The owner's key; `None` where a delegation lies in the data folder.
+    pub owner: Option<SigningKey>,
+    /// A name for people.
+    pub name: String,
+    /// CPU slots; `None` is one slot with all threads.
+    pub slots: Option<u32>,
+    /// Threads to share among the slots; `None` is all of the machine.
+    pub threads: Option<u32>,
+    /// Memory to share among the slots, MiB; `None` is the machine's, less what it needs itself.
+    pub memory_mib: Option<u64>,
+    /// Environments to offer.
+    pub environments: Vec<String>,
+    /// Of them, those whose folders are made already; the others are provisioned.
+    pub places: BTreeMap<String, Place>,
+    /// The binary with the session runner, and its arguments.
+    pub runner: PathBuf,
+    /// `["session"]` for `tatau`.
+    pub runner_args: Vec<String>,
+    /// Size of the cache of inputs, bytes.
+    pub blob_cap_bytes: u64,
+    /// An open session that did nothing for so long is ended.
+    pub idle: Duration,
+}
+
+impl NodeOptions {
+    /// A node with its data and cache in these folders, the running binary as session runner, and defaults for the rest.
+    pub fn new(data_dir: PathBuf, cache_dir: PathBuf, owner: Option<SigningKey>) -> Result<Self, NodeError> {
+        let runner = std::env::current_exe().map_err(NodeError::Runner)?;
+        Ok(Self {
+            data_dir,
+            cache_dir,
+            owner,
+            name: host_name(),
+            slots: None,
+            threads: None,
+            memory_mib: None,
+            environments: vec!["blender-5.0".into()],
+            places: BTreeMap::new(),
+            runner,
+            runner_args: vec!["session".into()],
+            blob_cap_bytes: 20 << 30,
+            idle: Duration::from_secs(120),
+        })
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(60).collect();
+    if name.is_empty() { "node".into() } else { name }
+}
+
+/// What a node asks and does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Role {
+    /// Price of one hour of a GTX 1080 Ti's worth of work, nano-TATAU.
+    pub ask_per_reference_hour: Amount,
+    /// Takes tasks.
+    pub provides: bool,
+    /// Takes audits.
+    pub validates: bool,
+}
+
+/// What happens while a node starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeEvent {
+    /// An environment is being made.
+    Provisioning {
+        /// Which.
+        environment: String,
+        /// How far.
+        stage: Stage,
+    },
+    /// The platform does not answer; it is asked again.
+    Waiting {
+        /// Why, one sentence.
+        reason: String,
+    },
+    /// Something of this machine cannot be used.
+    Warning {
+        /// One sentence.
+        sentence: String,
+    },
+    /// The platform knows this node.
+    Registered {
+        /// As the platform has it.
+        node: Box<Node>,
+    },
+}
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Its cards.
+    #[error(transparent)]
+    Cards(#[from] CardsError),
+    /// An environment.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// Its identity.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// Its cache.
+    #[error(transparent)]
+    Inputs(#[from] InputsError),
+    /// The platform said no.
+    #[error("the platform refuses this node: {0}")]
+    Platform(#[from] ClientError),
+    /// This machine cannot isolate tasks.
+    #[error("this machine cannot run tasks safely: {0}")]
+    Sandbox(String),
+    /// The program's own file.
+    #[error("the program's own file cannot be found ({0}); start it by its full path")]
+    Runner(std::io::Error),
+    /// It was told to stop first.
+    #[error("stopped before it had started")]
+    Stopped,
+}
+
+/// A registered node, ready to work.
+#[derive(Debug)]
+pub struct Started<P> {
+    /// The platform.
+    pub platform: P,
+    /// Identity; holds the lock on the data folder.
+    pub membership: Membership,
+    /// What signatures are bound to.
+    pub domain: Domain,
+    /// As the platform has it.
+    pub node: Node,
+    /// Fetches inputs.
+    pub inputs: Arc<Inputs<P>>,
+    /// A bench for every card that can work, with the card's number.
+    pub benches: Vec<(u16, Bench)>,
+    /// For registering again where the platform lost it.
+    pub registration: RegisterNode,
+}
+
+/// Provisions, registers (waiting for the platform as long as it takes) and makes ready.
+pub async fn start_node<P: Platform>(
+    platform: P,
+    membership: Membership,
+    options: &NodeOptions,
+    role: Role,
+    on: &(dyn Fn(NodeEvent) + Send + Sync),
+    mut stop: StopSignal,
+) -> Result<Started<P>, NodeError> {
+    tokio::select! {
+        biased;
+        () = told(&mut stop, Stop::Finish) => Err(NodeError::Stopped),
+        started = start(platform, membership, options, role, on) => started,
+    }
+}
+
+async fn start<P: Platform>(
+    platform: P,
+    membership: Membership,
+    options: &NodeOptions,
+    role: Role,
+    on: &(dyn Fn(NodeEvent) + Send + Sync),
+) -> Result<Started<P>, NodeError> {
+    let checks = tokio::task::spawn_blocking(tatau_sandbox::doctor).await;
+    let checks = checks.map_err(|e| NodeError::Sandbox(e.to_string()))?;
+    if let Some(lack) = checks.into_iter().find(|check| !check.ok) {
+        return Err(NodeError::Sandbox(format!("{}: {}", lack.name, lack.sentence)));
+    }
+    let cards = cards(options, on)?;
+    let mut places = BTreeMap::new();
+    for name in &options.environments {
+        places.insert(name.clone(), place(options, name, on).await?);
+    }
+    let about = patiently(on, || platform.platform()).await?;
+    let domain = Domain::on_chain(about.chain_id, Address([0; 20]));
+    let delegated = membership.delegated(options.owner.as_ref(), &domain, SystemClock.now())?;
+    let registration = RegisterNode {
+        owner: delegated.owner,
+        delegation: delegated.signature,
+        delegation_expires: delegated.expires,
+        name: options.name.clone(),
+        cards: cards.clone(),
+        offer: Offer {
+            ask_per_reference_hour: role.ask_per_reference_hour,
+            environments: options.environments.clone(),
+            provides: role.provides,
+            validates: role.validates,
+        },
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let mut node = patiently(on, || platform.register_node(&registration)).await?;
+    if node.draining {
+        node = patiently(on, || platform.drain(false)).await?;
+    }
+    let inputs = Arc::new(Inputs::open(platform.clone(), &options.data_dir, options.blob_cap_bytes)?);
+    let bench = |card: Card| {
+        Bench::new(BenchOptions {
+            places: places.clone(),
+            runner: options.runner.clone(),
+            runner_args: options.runner_args.clone(),
+            card,
+            devices: Vec::new(),
+            most_sessions: MOST_SESSIONS,
+            idle: options.idle,
+        })
+    };
+    // Graphics cards are known to the platform; working on them comes later.
+    let working = cards.into_iter().enumerate().filter(|(_, card)| card.kind == CardKind::Cpu);
+    let benches = working.map(|(i, card)| (i as u16, bench(card))).collect();
+    on(NodeEvent::Registered { node: Box::new(node.clone()) });
+    Ok(Started { platform, membership, domain, node, inputs, benches, registration })
+}
+
+fn cards(options: &NodeOptions, on: &(dyn Fn(NodeEvent) + Send + Sync)) -> Result<Vec<Card>, NodeError> {
+    let mut machine = Machine::read()?;
+    machine.threads = options.threads.unwrap_or(machine.threads);
+    machine.memory_mib = options.memory_mib.unwrap_or(machine.memory_mib);
+    let mut cards = machine.slots(options.slots.unwrap_or(1))?;
+    let found = gpus();
+    for sentence in found.warnings {
+        on(NodeEvent::Warning { sentence });
+    }
+    cards.extend(found.cards);
+    Ok(cards)
+}
+
+async fn place(
+    options: &NodeOptions,
+    name: &str,
+    on: &(dyn Fn(NodeEvent) + Send + Sync),
+) -> Result<Place, NodeError> {
+    if let Some(place) = options.places.get(name) {
+        return Ok(place.clone());
+    }
+    let recipe = Recipe::by_name(name)?;
+    let mut tell = |stage| on(NodeEvent::Provisioning { environment: name.to_owned(), stage });
+    let environment = provision(&options.cache_dir, &recipe, &mut tell).await?;
+    let files: Vec<_> = BLENDER.iter().map(|file| (file.name, file.text.as_bytes())).collect();
+    let runtime = write_runtime(&options.cache_dir, &files)?;
+    Ok(Place { environment, runtime })
+}
+
+/// Asks until there is an answer.
+async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
+    on: &(dyn Fn(NodeEvent) + Send + Sync),
+    ask: impl Fn() -> F,
+) -> Result<T, ClientError> {
+    let mut backoff = Backoff::default();
+    loop {
+        match ask().await {
+            Err(error) if worth_waiting(&error) && error.status() != Some(401) => {
+                on(NodeEvent::Waiting { reason: error.to_string() });
+                backoff.wait().await;
+            }
+            done => return done,
+        }
+    }
+}
