@@ -1,1 +1,17 @@
-//! The agent room.
+//! A provider's side of the market: offers its cards, takes leases over one connection, works, signs, delivers.
+//!
+//! One line of work a card: while a task runs the next one's inputs are fetched and the last one's outputs go up. Receipts
+//! go first, and finished work lies on disk until the platform has it, so that neither a vanished network nor a crash
+//! turns a signed receipt into silence.
+//!
+//! Refuses: money, audits, any decision of the market. It never sees a claim of anybody else.
+
+mod courier;
+mod desk;
+mod entry;
+mod options;
+mod provide;
+
+pub use entry::Entry;
+pub use options::{AgentEvent, AsTheyAre, DEFAULT_ASK, Outputs, ProvideOptions};
+pub use provide::{ProvideError, provide, provide_on};

@@ -39,9 +39,13 @@ pub struct Backoff {
 impl Backoff {
     /// Waits once, longer each time.
     pub async fn wait(&mut self) {
+        tokio::time::sleep(self.pause()).await;
+    }
+
+    fn pause(&mut self) -> Duration {
         let full = FIRST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
         self.tries = self.tries.saturating_add(1);
-        tokio::time::sleep(full.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+        full.mul_f64(rand::rng().random_range(0.5..1.0))
     }
 
     /// It worked: the next pause is short again.

@@ -1,0 +1,294 @@
+//! What the node holds, shared between its parts: leases, what is under way to the platform, how the platform answers.
+
+use crate::{AgentEvent, Entry, courier::Letter, options::Outputs};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+use tatau_api::{FailReport, Lease, Poll};
+use tatau_evidence::{Domain, SigningKey};
+use tatau_model::{AttemptId, JobId, Work};
+use tatau_worker::{Fault, Outbox, OutboxError, Outlet, Ran, check_names, collect};
+use tokio::sync::{Notify, mpsc, watch};
+
+/// Leases of one card at a time: one that runs and one whose inputs are fetched meanwhile.
+const LEASES_A_CARD: usize = 2;
+/// Longest wait of one poll, ms.
+const POLL_MS: u64 = 20_000;
+
+/// A lease from its arrival until the platform has its receipt (or its end).
+struct Held {
+    lease: Option<Lease>,
+    card: u16,
+    /// Runs or waits to run; its card's place is taken.
+    open: bool,
+    cancel: watch::Sender<bool>,
+}
+
+pub(crate) struct Desk {
+    held: Mutex<BTreeMap<AttemptId, Held>>,
+    warm: Mutex<BTreeMap<u16, Vec<JobId>>>,
+    /// Something changed that the next poll should say.
+    pub changed: Notify,
+    pub letters: mpsc::UnboundedSender<Letter>,
+    /// Letters whose end the courier has not reported.
+    pub under_way: AtomicU64,
+    pub delivered: AtomicU64,
+    away: AtomicBool,
+    pub key: SigningKey,
+    pub domain: Domain,
+    pub outbox: Outbox<Entry>,
+    outputs: Arc<dyn Outputs>,
+    on: Arc<dyn Fn(AgentEvent) + Send + Sync>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Desk {
+    pub fn new(
+        key: SigningKey,
+        domain: Domain,
+        outbox: Outbox<Entry>,
+        letters: mpsc::UnboundedSender<Letter>,
+        outputs: Arc<dyn Outputs>,
+        on: Arc<dyn Fn(AgentEvent) + Send + Sync>,
+    ) -> Self {
+        Self {
+            held: Mutex::default(),
+            warm: Mutex::default(),
+            changed: Notify::new(),
+            letters,
+            under_way: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            away: AtomicBool::new(false),
+            key,
+            domain,
+            outbox,
+            outputs,
+            on,
+        }
+    }
+
+    pub fn tell(&self, event: AgentEvent) {
+        (self.on)(event);
+    }
+
+    /// The platform did not answer.
+    pub fn away(&self, reason: &str) {
+        if !self.away.swap(true, Ordering::Relaxed) {
+            self.tell(AgentEvent::Waiting { reason: reason.to_owned() });
+        }
+    }
+
+    /// It did.
+    pub fn answered(&self) {
+        if self.away.swap(false, Ordering::Relaxed) {
+            self.tell(AgentEvent::Resumed);
+        }
+    }
+
+    pub fn send(&self, letter: Letter) {
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        if self.letters.send(letter).is_err() {
+            // The courier is gone: the node stops at once, and what was finished is on disk.
+            self.sent();
+        }
+    }
+
+    /// A letter has arrived, or nobody wants it.
+    pub fn sent(&self) {
+        self.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.changed.notify_one();
+    }
+
+    /// Notes a receipt of an earlier run that the platform may not have.
+    pub fn promised(&self, attempt: AttemptId) {
+        let held = Held { lease: None, card: 0, open: false, cancel: watch::Sender::new(false) };
+        lock(&self.held).insert(attempt, held);
+    }
+
+    /// Takes a lease; `None` where it is held already.
+    pub fn take(&self, lease: &Lease) -> Option<watch::Receiver<bool>> {
+        let mut held = lock(&self.held);
+        if held.contains_key(&lease.attempt) {
+            return None;
+        }
+        let cancel = watch::Sender::new(false);
+        let cancelled = cancel.subscribe();
+        held.insert(lease.attempt, Held { lease: Some(lease.clone()), card: lease.card, open: true, cancel });
+        drop(held);
+        self.tell(AgentEvent::Leased {
+            attempt: lease.attempt,
+            work: lease.order.work.clone(),
+            card: lease.card,
+            price: lease.price,
+        });
+        Some(cancelled)
+    }
+
+    /// The platform takes these back. One whose receipt is signed goes on: the answer to the receipt decides.
+    pub fn stop(&self, attempts: &[AttemptId]) {
+        let held = lock(&self.held);
+        for attempt in attempts {
+            if let Some(held) = held.get(attempt).filter(|h| h.open) {
+                held.cancel.send_replace(true);
+            }
+        }
+    }
+
+    /// Forgets a lease: the platform has its receipt, or knows of its end.
+    pub fn release(&self, attempt: AttemptId) {
+        lock(&self.held).remove(&attempt);
+        self.changed.notify_one();
+    }
+
+    /// Is any lease still to be run?
+    pub fn busy(&self) -> bool {
+        lock(&self.held).values().any(|h| h.open)
+    }
+
+    pub fn poll(&self, cards: &[u16], taking: bool) -> Poll {
+        let held = lock(&self.held);
+        let open = |card: u16| held.values().filter(|h| h.open && h.card == card).count();
+        let free = cards.iter().copied().filter(|card| taking && open(*card) < LEASES_A_CARD).collect();
+        let mut warm: Vec<JobId> = lock(&self.warm).values().flatten().copied().collect();
+        warm.sort_unstable();
+        warm.dedup();
+        Poll {
+            cards: free,
+            audits: 0,
+            warm,
+            running: held.keys().copied().collect(),
+            auditing: Vec::new(),
+            wait_ms: POLL_MS,
+        }
+    }
+
+    fn lease(&self, attempt: AttemptId) -> Option<Lease> {
+        lock(&self.held).get(&attempt)?.lease.clone()
+    }
+
+    /// Its card is free for the next one.
+    fn close(&self, attempt: AttemptId) {
+        if let Some(held) = lock(&self.held).get_mut(&attempt) {
+            held.open = false;
+        }
+        self.changed.notify_one();
+    }
+
+    /// Hashes, signs and keeps; from then on it is a promise.
+    async fn sign(&self, lease: &Lease, ran: &Ran, folder: PathBuf) -> Result<Entry, Fault> {
+        let work = lease.order.work.clone();
+        check_names(&work, &ran.names)?;
+        self.hand_over(work.clone(), folder.clone()).await?;
+        let collected = collect(&work, &folder).await?;
+        let job = lease.order.job;
+        let receipt = collected.receipt(&self.domain, &self.key, lease.attempt, lease.task, job, ran.wall_ms);
+        let entry = Entry {
+            attempt: lease.attempt,
+            receipt,
+            files: collected.files,
+            log: ran.log.clone(),
+            committed: false,
+        };
+        self.outbox.keep(&lease.attempt.to_string(), &entry).map_err(|e| disk(&e))?;
+        Ok(entry)
+    }
+
+    async fn hand_over(&self, work: Work, folder: PathBuf) -> Result<(), Fault> {
+        let outputs = Arc::clone(&self.outputs);
+        tokio::task::spawn_blocking(move || outputs.collected(&work, &folder))
+            .await
+            .map_err(|_| Fault::new("bad_output", "handing the outputs over was broken off"))
+    }
+}
+
+fn disk(e: &OutboxError) -> Fault {
+    Fault::new("disk", e.to_string())
+}
+
+/// One card's way back to the desk.
+pub(crate) struct CardOutlet {
+    pub desk: Arc<Desk>,
+    pub card: u16,
+}
+
+/// The lease that a holder's name stands for; the names are made from leases here, so it is there.
+fn attempt_of(holder: &str) -> AttemptId {
+    holder.parse().unwrap_or_default()
+}
+
+impl Outlet for CardOutlet {
+    fn begin(&self, holder: &str) -> Result<PathBuf, Fault> {
+        self.desk.outbox.begin(holder).map_err(|e| disk(&e))
+    }
+
+    fn progress(&self, holder: &str, percent: f32) {
+        self.desk.tell(AgentEvent::Progress { attempt: attempt_of(holder), percent });
+    }
+
+    fn waiting(&self, reason: &str) {
+        self.desk.away(reason);
+    }
+
+    fn warm(&self, jobs: Vec<JobId>) {
+        lock(&self.desk.warm).insert(self.card, jobs);
+    }
+
+    async fn finished(&self, holder: &str, ran: Ran, folder: PathBuf) {
+        let attempt = attempt_of(holder);
+        // Taken back at the last moment: nothing is promised.
+        let Some(lease) = self.desk.lease(attempt) else { return self.returned(holder, true) };
+        match self.desk.sign(&lease, &ran, folder).await {
+            Ok(entry) => {
+                self.desk.send(Letter::Receipt { entry: Box::new(entry), wall_ms: Some(ran.wall_ms) });
+                self.desk.close(attempt);
+            }
+            Err(fault) => self.failed(holder, fault.with_log(ran.log)),
+        }
+    }
+
+    fn failed(&self, holder: &str, fault: Fault) {
+        let attempt = attempt_of(holder);
+        self.discard(holder);
+        self.desk.tell(AgentEvent::Failed {
+            attempt,
+            code: fault.code.clone(),
+            sentence: fault.sentence.clone(),
+        });
+        self.desk.send(Letter::Failed { attempt, report: fault.report() });
+        self.desk.close(attempt);
+    }
+
+    fn returned(&self, holder: &str, cancelled: bool) {
+        let attempt = attempt_of(holder);
+        self.discard(holder);
+        if cancelled {
+            let sentence = "the platform took it back".into();
+            self.desk.tell(AgentEvent::Lost { attempt, sentence });
+            return self.desk.release(attempt);
+        }
+        self.desk.tell(AgentEvent::Returned { attempt });
+        let report = FailReport {
+            code: "returned".into(),
+            sentence: "the provider stopped before it had begun".into(),
+            log: String::new(),
+        };
+        self.desk.send(Letter::Failed { attempt, report });
+        self.desk.close(attempt);
+    }
+}
+
+impl CardOutlet {
+    fn discard(&self, holder: &str) {
+        if let Err(error) = self.desk.outbox.remove(holder) {
+            tracing::warn!(%error, "outputs of a task that failed stay until the next start");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a provider chooses, and what it hears.
+
+use std::{fmt, path::Path, sync::Arc};
+use tatau_model::{Amount, AttemptId, Node, Work};
+use tatau_worker::{NodeOptions, Stage};
+
+/// Price of one hour of a GTX 1080 Ti's worth of work where the provider names none: 1 TATAU.
+pub const DEFAULT_ASK: Amount = Amount::tatau(1);
+
+/// A hook between the end of a task and the hashing of what it left.
+///
+/// The production one does nothing. It exists so that the project's own tests can put dishonest agents on the market
+/// that are honest in everything else.
+pub trait Outputs: Send + Sync {
+    /// `folder` holds the outputs of `work`; whatever lies there afterwards is hashed, signed and delivered. Blocking.
+    fn collected(&self, work: &Work, folder: &Path);
+}
+
+/// Delivers what the task left.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AsTheyAre;
+
+impl Outputs for AsTheyAre {
+    fn collected(&self, _: &Work, _: &Path) {}
+}
+
+/// What a provider chooses.
+#[derive(Clone)]
+pub struct ProvideOptions {
+    /// Server address, such as `http://127.0.0.1:7117`.
+    pub server: String,
+    /// The node itself.
+    pub node: NodeOptions,
+    /// Price of one hour of a GTX 1080 Ti's worth of work, nano-TATAU.
+    pub ask_per_reference_hour: Amount,
+    /// [`AsTheyAre`], outside of tests.
+    pub outputs: Arc<dyn Outputs>,
+    /// Told what happens; called often and from several tasks, so it must be quick.
+    pub on: Arc<dyn Fn(AgentEvent) + Send + Sync>,
+}
+
+impl ProvideOptions {
+    /// With the default price, honest and silent.
+    pub fn new(server: String, node: NodeOptions) -> Self {
+        Self {
+            server,
+            node,
+            ask_per_reference_hour: DEFAULT_ASK,
+            outputs: Arc::new(AsTheyAre),
+            on: Arc::new(|_| {}),
+        }
+    }
+}
+
+impl fmt::Debug for ProvideOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProvideOptions")
+            .field("server", &self.server)
+            .field("node", &self.node)
+            .field("ask_per_reference_hour", &self.ask_per_reference_hour)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What happens to a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AgentEvent {
+    /// An environment is being made.
+    Provisioning {
+        /// Which.
+        environment: String,
+        /// How far.
+        stage: Stage,
+    },
+    /// The platform knows this node.
+    Registered {
+        /// As the platform has it.
+        node: Box<Node>,
+    },
+    /// Something of this machine cannot be used.
+    Warning {
+        /// One sentence.
+        sentence: String,
+    },
+    /// The platform does not answer; it is asked again until it does. Said once for every time that it goes.
+    Waiting {
+        /// Why, one sentence.
+        reason: String,
+    },
+    /// It answers again.
+    Resumed,
+    /// A lease was taken.
+    Leased {
+        /// Its number.
+        attempt: AttemptId,
+        /// What it is.
+        work: Work,
+        /// On which card.
+        card: u16,
+        /// Most that it pays, fee included.
+        price: Amount,
+    },
+    /// A task says how far it is.
+    Progress {
+        /// Its lease.
+        attempt: AttemptId,
+        /// 0 to 100.
+        percent: f32,
+    },
+    /// The platform has the signed receipt.
+    Committed {
+        /// Its lease.
+        attempt: AttemptId,
+        /// Milliseconds that the task took here.
+        wall_ms: u64,
+    },
+    /// The platform has the outputs; the verdict is next.
+    Delivered {
+        /// Its lease.
+        attempt: AttemptId,
+    },
+    /// The task did not work out; the platform was told.
+    Failed {
+        /// Its lease.
+        attempt: AttemptId,
+        /// For programs.
+        code: String,
+        /// For people.
+        sentence: String,
+    },
+    /// A lease was given back unused.
+    Returned {
+        /// Its number.
+        attempt: AttemptId,
+    },
+    /// The platform does not want it any more.
+    Lost {
+        /// Its lease.
+        attempt: AttemptId,
+        /// Why, one sentence.
+        sentence: String,
+    },
+    /// The node has stopped.
+    Stopped {
+        /// Tasks delivered in this run.
+        delivered: u64,
+        /// Finished tasks on disk that go out at the next start.
+        kept: u64,
+    },
+}
