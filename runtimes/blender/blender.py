@@ -4,6 +4,7 @@ Blender's thread pool takes its size from the processors that it sees while it s
 may use, the pool's spare threads spin beside it and burn whole cores, so it is shown just `threads()` of them.
 """
 
+import contextlib
 import os
 
 
@@ -15,14 +16,20 @@ def threads():
 
 def _import():
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(cores)[: threads()])
+    show(0, sorted(cores)[: threads()])
     try:
         import bpy as module
 
         return module
     finally:
         for task in os.listdir("/proc/self/task"):
-            os.sched_setaffinity(int(task), cores)
+            show(int(task), cores)
+
+
+def show(task, cores):
+    """Binds a thread to `cores`; where the system refuses, or the thread has ended, only speed is lost."""
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(task, cores)
 
 
 bpy = _import()

@@ -46,27 +46,14 @@ def whole(scene, frame, folder, threads=2, change=None, **request):
 
 
 def fewer_bounces(scene):
-    kept = scene.cycles.max_bounces
-    scene.cycles.max_bounces = kept - 1
+    kinds = ("max_bounces", "diffuse_bounces", "glossy_bounces", "transmission_bounces", "volume_bounces")
+    kept = {kind: getattr(scene.cycles, kind) for kind in kinds}
+    for kind, count in kept.items():
+        setattr(scene.cycles, kind, max(count - 1, 0))
 
     def undo():
-        scene.cycles.max_bounces = kept
-
-    return undo
-
-
-def other_simd(scene):
-    """Cycles' SSE4.2 kernels instead of AVX2."""
-    import _cycles
-
-    scene.cycles.debug_use_cpu_avx2 = False
-    bpy.app.debug_value = 256
-    _cycles.debug_flags_update(scene.as_pointer())
-
-    def undo():
-        scene.cycles.debug_use_cpu_avx2 = True
-        _cycles.debug_flags_update(scene.as_pointer())
-        bpy.app.debug_value = 0
+        for kind, count in kept.items():
+            setattr(scene.cycles, kind, count)
 
     return undo
 
@@ -108,7 +95,6 @@ def measure(name, scene, folder, rows):
         claims = {
             "honest": honest,
             "honest, 1 thread": whole(scene, frame, folder, threads=1)[0],
-            "honest, SSE4.2": whole(scene, frame, folder, change=other_simd)[0],
             "samples n-1": whole(scene, frame, folder, samples=samples - 1)[0],
             "samples n/2": whole(scene, frame, folder, samples=samples // 2)[0],
             "half size upscaled": upscaled(half, size),

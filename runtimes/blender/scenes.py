@@ -88,7 +88,8 @@ def open_scene(file):
 
 
 def words(error):
-    return one_line(str(error).replace("Error: ", ""), 160).rstrip(".")
+    """What Blender says, without the file names that its sentences begin with."""
+    return one_line(str(error).replace("Error: ", "").rpartition("': ")[2], 160).rstrip(".")
 
 
 def placed(root, stored):

@@ -88,6 +88,21 @@ def test_adaptive_crops_agree(room, bare):
     assert all(crop["over_1e3"] <= 0.01 for crop in measured), measured
 
 
+def test_crops_in_fog_agree(room, bare):
+    fog = (
+        "m = bpy.data.materials.new('fog'); m.use_nodes = True; n = m.node_tree.nodes; n.remove(n['Principled BSDF']); v = n.new('ShaderNodeVolumeScatter')\n"
+        "v.inputs['Density'].default_value = 0.1; m.node_tree.links.new(v.outputs[0], n['Material Output'].inputs['Volume'])\n"
+        "bpy.ops.mesh.primitive_cube_add(size=7); bpy.context.object.data.materials.append(m)\n"
+    )
+    made = Session(room / "fog-session", make_scene(room / "fog" / "scene.blend", fog))
+    try:
+        whole, crops = made.run(kind="render", frame=2), made.run(kind="crops", frame=2, crops=CROPS)
+    finally:
+        made.down()
+    measured = bare.run(**claim_of(whole, with_files(crops)))["crops"]
+    assert all(crop["equal"] == 1.0 for crop in measured), measured
+
+
 def write(path, image):
     OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, {n: np.ascontiguousarray(image[..., i]) for i, n in enumerate("ABGR")}).write(str(path))
 
