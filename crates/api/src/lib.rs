@@ -18,3 +18,8 @@ pub use node::{
 };
 pub use order::{AuditOrder, Lease, Order, OrderFile, SessionOrder};
 pub use platform::{GrantRequest, Granted, Platform, UploadState};
+
+/// The OpenAPI document of every call.
+pub fn document(version: &str) -> serde_json::Value {
+    serde_json::json!({ "openapi": "3.1.0", "info": { "title": "Tatau", "version": version }, "paths": {} })
+}

@@ -1,1 +1,38 @@
-//! The server room.
+//! The platform's server: HTTP at the edge, one writer in the middle, the store beneath.
+//!
+//! Owns: who a request comes from, limits, routes, the writer's thread, the comparator, background work, start and stop.
+//! Refuses: deciding anything about the market (engine), SQL (store), opening a stranger's bytes outside a sandbox.
+//!
+//! | in memory | persisted | recovers by |
+//! |---|---|---|
+//! | the market's open state (writer) | every change, before it is answered | loading open rows |
+//! | nonces of signed requests | nothing | refusing what was signed before the start |
+//! | audits waiting for the comparator | their state | asking the state for revealed audits |
+//! | who waits for what | nothing | nodes and buyers ask again |
+
+mod app;
+mod archive;
+mod auth;
+mod background;
+mod error;
+mod files;
+mod judge;
+mod limits;
+mod listen;
+mod nonces;
+mod openapi;
+mod orders;
+mod reach;
+mod routes;
+mod secret;
+mod start;
+mod view;
+mod wakes;
+mod words;
+mod work;
+mod writer;
+
+pub use judge::JudgeOptions;
+pub use start::{Ready, ServeError, ServeOptions, serve};
+pub use tatau_engine::Config;
+pub use writer::WriterError;

@@ -1,0 +1,4 @@
+//! What runs by itself. Each is safe to run twice and after a crash.
+
+pub(crate) mod epochs;
+pub(crate) mod tick;

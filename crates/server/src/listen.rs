@@ -1,0 +1,80 @@
+//! Connections: accepted up to a limit, HTTP/1 and HTTP/2 without TLS on one port, slow and dead peers dropped.
+
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+};
+use tower::ServiceExt as _;
+
+/// Connections at once.
+const CONNECTIONS: usize = 20_000;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 256;
+/// A peer that does not finish its headers, or does not answer a ping, is dropped.
+const SILENCE: Duration = Duration::from_secs(15);
+/// Running answers get this long when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves until `stopping` says so, then finishes what runs.
+pub(crate) async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(SILENCE);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .keep_alive_interval(SILENCE)
+        .keep_alive_timeout(SILENCE);
+    loop {
+        let accepted = tokio::select! {
+            accepted = next(&listener, &permits) => accepted,
+            _ = stopping.wait_for(|stop| *stop) => break,
+        };
+        let Some((stream, peer, permit)) = accepted else { break };
+        let service = router.clone();
+        let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let answer = service.clone().oneshot(request.map(Body::new));
+            async move { answer.await.map_err(|never: Infallible| match never {}) }
+        });
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "a connection ended badly");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some answers were still running and were cut");
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+async fn next(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Accepted> {
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let _ = stream.set_nodelay(true);
+                return Some((stream, peer, permit));
+            }
+            Err(error) => {
+                // Out of file descriptors, or a peer that left: wait and go on.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Leases and audits as nodes get them, from the state and the workload.
+
+use crate::{app::App, error::ApiError};
+use tatau_api::{AuditOrder, Lease};
+use tatau_engine::State;
+use tatau_model::{
+    Attempt, AttemptId, Audit, AuditId, AuditWork, BlobId, Job, OrderFile, Task, TaskState, Work,
+};
+use tatau_workload::{
+    order::{audit_order, task_order},
+    template::Bundle,
+    trace,
+};
+
+/// Largest bundle, bytes.
+const BUNDLE_BYTES: u64 = 1 << 20;
+
+/// A file that the work starts from: its name, and the accepted attempt that delivered it.
+struct Source {
+    name: String,
+    attempt: AttemptId,
+}
+
+/// The lease, or `None` where it is over or its order cannot be made (logged: the lease runs out).
+pub(crate) async fn lease(app: &App, id: AttemptId) -> Result<Option<Lease>, ApiError> {
+    let drawn = app.writer.read(move |state| {
+        let attempt = state.attempt(id)?.clone();
+        let task = state.task(attempt.task)?.clone();
+        let job = state.job(attempt.job)?.clone();
+        let sources = sources(state, &task.work, &job);
+        Some((attempt, task, job, sources))
+    });
+    let Some((attempt, task, job, sources)) = drawn.await? else { return Ok(None) };
+    let files = files(app, sources).await?;
+    let bundle = bundle(app, &job).await?;
+    let limit_ms = attempt.due.since(attempt.leased);
+    let Attempt { task: number, card, price, due, .. } = attempt;
+    let Task { work, .. } = task;
+    match task_order(&job, bundle.as_ref(), id, &work, files, limit_ms) {
+        Ok(order) => Ok(Some(Lease { attempt: id, task: number, card, price, due, order })),
+        Err(error) => {
+            tracing::error!(%id, %error, "no order can be made for this lease");
+            Ok(None)
+        }
+    }
+}
+
+/// The audit, blind; or `None` as for [`lease`].
+pub(crate) async fn audit(app: &App, id: AuditId) -> Result<Option<AuditOrder>, ApiError> {
+    let drawn = app.writer.read(move |state| {
+        let audit = state.audit(id)?.clone();
+        let task = state.task(audit.task)?.clone();
+        let job = state.job(audit.job)?.clone();
+        // Crops need the scene alone; a re-run starts from the files of the task itself.
+        let sources = match audit.work {
+            AuditWork::Crops { .. } => Vec::new(),
+            AuditWork::Rerun => sources(state, &task.work, &job),
+        };
+        Some((audit, task, job, sources, state.config.audit_ms))
+    });
+    let Some((audit, task, job, sources, limit_ms)) = drawn.await? else { return Ok(None) };
+    let files = files(app, sources).await?;
+    let bundle = bundle(app, &job).await?;
+    let Audit { due, work: part, .. } = audit;
+    match audit_order(&job, bundle.as_ref(), id, &part, &task.work, files, limit_ms) {
+        Ok(order) => Ok(Some(AuditOrder { audit: id, due, order })),
+        Err(error) => {
+            tracing::error!(%id, %error, "no order can be made for this audit");
+            Ok(None)
+        }
+    }
+}
+
+/// Finishing starts from the verified frame, the video from all verified pictures.
+fn sources(state: &State, work: &Work, job: &Job) -> Vec<Source> {
+    let wanted = |other: &Work| match (work, other) {
+        (Work::Finish { frame }, Work::Render { frame: made }) if frame == made => trace::raw_file(other),
+        (Work::Video, Work::Finish { frame }) => Some(trace::frame_name(*frame) + ".png"),
+        _ => None,
+    };
+    if !matches!(work, Work::Finish { .. } | Work::Video) {
+        return Vec::new();
+    }
+    let accepted = state.tasks_of(job.id).filter(|t| t.state == TaskState::Accepted);
+    accepted.filter_map(|t| Some(Source { name: wanted(&t.work)?, attempt: t.current? })).collect()
+}
+
+async fn files(app: &App, sources: Vec<Source>) -> Result<Vec<OrderFile>, ApiError> {
+    let attempts: Vec<AttemptId> = sources.iter().map(|s| s.attempt).collect();
+    if attempts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let attempts = app.archive.attempts(attempts).await?;
+    let mut files = Vec::with_capacity(sources.len());
+    for source in sources {
+        let made = attempts.iter().find(|a| a.id == source.attempt);
+        let file = made.and_then(|a| a.outputs.iter().find(|f| f.name == source.name));
+        let file = file.ok_or_else(|| {
+            ApiError::internal(&format!("{} of accepted {} is not on record", source.name, source.attempt))
+        })?;
+        files.push(OrderFile { name: source.name, blob: file.blob, bytes: file.bytes });
+    }
+    Ok(files)
+}
+
+/// The job's bundle, as it was checked on submission.
+async fn bundle(app: &App, job: &Job) -> Result<Option<Bundle>, ApiError> {
+    let Some(id) = job.bundle else { return Ok(None) };
+    let json = blob(app, id, BUNDLE_BYTES).await?;
+    Bundle::from_json(&json).map(Some).map_err(|e| ApiError::internal(&e))
+}
+
+async fn blob(app: &App, id: BlobId, most: u64) -> Result<Vec<u8>, ApiError> {
+    let read = app.blobs.run(move |store| store.read(&id, most)).await;
+    read.map_err(|e| ApiError::internal(&e))?
+        .ok_or_else(|| ApiError::internal(&format!("blob {id} of a running job is gone")))
+}

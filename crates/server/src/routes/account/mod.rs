@@ -1,0 +1,6 @@
+//! The caller's own account.
+
+pub(crate) mod open;
+pub(crate) mod show;
+pub(crate) mod stake;
+pub(crate) mod statement;

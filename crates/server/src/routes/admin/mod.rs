@@ -1,0 +1,3 @@
+//! The operator's calls.
+
+pub(crate) mod books;

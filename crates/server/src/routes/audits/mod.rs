@@ -1,0 +1,5 @@
+//! Blind audits: commitment, reveal.
+
+pub(crate) mod commit;
+pub(crate) mod failed;
+pub(crate) mod reveal;

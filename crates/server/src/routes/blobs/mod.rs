@@ -1,0 +1,3 @@
+//! Bytes on their way out.
+
+pub(crate) mod get;

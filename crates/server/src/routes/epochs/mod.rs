@@ -1,0 +1,4 @@
+//! The receipt log, for everyone to check.
+
+pub(crate) mod list;
+pub(crate) mod receipts;

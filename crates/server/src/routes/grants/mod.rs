@@ -1,0 +1,3 @@
+//! Who may read which bytes.
+
+pub(crate) mod open;

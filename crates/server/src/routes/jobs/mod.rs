@@ -1,0 +1,8 @@
+//! A buyer's jobs.
+
+pub(crate) mod cancel;
+pub(crate) mod list;
+pub(crate) mod log;
+pub(crate) mod resume;
+pub(crate) mod show;
+pub(crate) mod submit;

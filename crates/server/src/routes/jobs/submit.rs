@@ -1,0 +1,131 @@
+//! `POST /v1/jobs`: an inspection, or a render job with a bundle and a finished inspection.
+
+use crate::{app::App, auth::Call, error::ApiError, routes::platform::show::INSPECTION_CAP, view, work};
+use axum::{Json, extract::State};
+use std::sync::Arc;
+use tatau_api::{JobView, SubmitJob};
+use tatau_engine::{Event, NewJob, Reply};
+use tatau_model::{Address, JobId, JobKind, card};
+use tatau_workload::{frames, units};
+
+pub(crate) async fn submit(State(app): State<Arc<App>>, call: Call) -> Result<Json<JobView>, ApiError> {
+    let owner = call.account(&app).await?;
+    let request: SubmitJob = call.json()?;
+    check(&request)?;
+    let known = app.archive.job_of_request(owner, request.request_key.clone()).await?;
+    let id = match known {
+        Some(known) => known.id,
+        None => create(&app, owner, request).await?,
+    };
+    view::job(&app, id, owner, 0).await.map(Json)
+}
+
+fn check(request: &SubmitJob) -> Result<(), ApiError> {
+    if request.name.is_empty() || request.name.len() > 200 || request.name.chars().any(char::is_control) {
+        return Err(ApiError::invalid("a job's name has 1 to 200 bytes and no control characters"));
+    }
+    if !request.cap.is_positive() {
+        return Err(ApiError::invalid("the cap must be more than zero"));
+    }
+    if !work::environments().contains(&request.environment) {
+        return Err(ApiError::invalid(format!(
+            "there is no such environment; use one of: {}",
+            work::environments().join(", ")
+        )));
+    }
+    if request.class.as_deref().is_some_and(|name| card::class(name).is_none()) {
+        let names: Vec<_> = card::CLASSES.iter().map(|c| c.name).collect();
+        return Err(ApiError::invalid(format!(
+            "there is no such card class; use one of: {}",
+            names.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+async fn create(app: &App, owner: Address, request: SubmitJob) -> Result<JobId, ApiError> {
+    work::check_inputs(app, request.inputs, &request.scene).await?;
+    let new = match (&request.template, request.inspection) {
+        (None, None) => inspection(owner, request)?,
+        (Some(template), Some(inspection)) => {
+            let template = template.clone();
+            render(app, owner, request, template, inspection).await?
+        }
+        _ => {
+            return Err(ApiError::invalid(
+                "a render job needs both a template and a finished inspection; an inspection has neither",
+            ));
+        }
+    };
+    match app.writer.event(Event::SubmitJob(new)).await? {
+        Reply::Job(id) => Ok(id),
+        other => Err(ApiError::internal(&format!("a submitted job was answered with {other:?}"))),
+    }
+}
+
+fn inspection(owner: Address, request: SubmitJob) -> Result<NewJob, ApiError> {
+    if request.cap > INSPECTION_CAP {
+        return Err(ApiError::invalid(format!("an inspection's cap is at most {INSPECTION_CAP} TATAU")));
+    }
+    Ok(new_job(owner, request, JobKind::Inspect, None, units::INSPECT_REFERENCE_MS))
+}
+
+async fn render(
+    app: &App,
+    owner: Address,
+    request: SubmitJob,
+    template: String,
+    inspection: JobId,
+) -> Result<NewJob, ApiError> {
+    let bundle = work::check_bundle(template, request.parameters.clone()).await?;
+    let frames = frames::parse(&request.frames).map_err(|e| ApiError::invalid(e.to_string()))?;
+    if frames != bundle.frames {
+        return Err(ApiError::invalid(
+            "the frames of the request and of the bundle differ; make them the same",
+        ));
+    }
+    let found = work::inspected(app, inspection, owner).await?;
+    if found.job.inputs != Some(request.inputs)
+        || found.job.scene != request.scene
+        || found.job.environment != request.environment
+    {
+        return Err(ApiError::conflict(format!(
+            "{inspection} looked at other files; inspect these and submit again"
+        )));
+    }
+    // The bundle's path starts at the buyer's folder, which may lie inside the inputs.
+    if bundle.scene != request.scene && !request.scene.ends_with(&format!("/{}", bundle.scene)) {
+        return Err(ApiError::invalid(
+            "the scene of the request and of the bundle differ; make them the same",
+        ));
+    }
+    let spec = found.spec(&frames, request.video)?;
+    let reference_ms = found.reference_ms()?;
+    let json = bundle.json;
+    let stored = app.blobs.run(move |store| store.put_bytes(&json)).await;
+    let blob = stored.map_err(|e| crate::routes::uploads::refused(&e))?;
+    Ok(new_job(owner, request, JobKind::Render(spec), Some(blob), reference_ms))
+}
+
+fn new_job(
+    owner: Address,
+    request: SubmitJob,
+    kind: JobKind,
+    bundle: Option<tatau_model::BlobId>,
+    reference_ms: u64,
+) -> NewJob {
+    NewJob {
+        owner,
+        name: request.name,
+        kind,
+        inputs: Some(request.inputs),
+        bundle,
+        scene: request.scene,
+        environment: request.environment,
+        class: request.class,
+        strategy: request.strategy,
+        cap: request.cap,
+        reference_ms,
+        request_key: request.request_key,
+    }
+}

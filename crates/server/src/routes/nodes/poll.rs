@@ -1,0 +1,136 @@
+//! `POST /v1/nodes/me/poll`: heartbeat and request for work in one, held open until there is something.
+
+use crate::{app::App, auth::Call, error::ApiError, limits::WAIT_MS, orders};
+use axum::{Json, extract::State};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tatau_api::{Poll, PollAnswer};
+use tatau_engine::{Event, Reply};
+use tatau_model::{Address, AttemptId, AttemptState, AuditId, AuditState};
+use tokio::time::{Instant, timeout_at};
+
+/// While a poll is held open its node counts as heard from; told to the market this often.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const MOST_CARDS: usize = 128;
+const MOST_AUDITS: u16 = 64;
+const MOST_HELD: usize = 1_024;
+
+pub(crate) async fn poll(State(app): State<Arc<App>>, call: Call) -> Result<Json<PollAnswer>, ApiError> {
+    let node = call.node(&app).await?.id;
+    let mut poll: Poll = call.json()?;
+    check(&poll)?;
+    poll.audits = poll.audits.min(MOST_AUDITS);
+    let until = Instant::now() + Duration::from_millis(poll.wait_ms.min(WAIT_MS));
+    let mut leases = app.wakes.providers();
+    let mut audits = app.wakes.validators();
+    let mut stopping = app.stopping.clone();
+    let mut first = true;
+    loop {
+        // Subscribed first, look second, sleep last.
+        leases.mark_unchanged();
+        audits.mark_unchanged();
+        app.writer.event(Event::Seen { node }).await?;
+        let answer = look(&app, node, &poll, first).await?;
+        first = false;
+        if answer != PollAnswer::default() || Instant::now() >= until {
+            return Ok(Json(answer));
+        }
+        let next = until.min(Instant::now() + HEARTBEAT);
+        let woken = timeout_at(next, async {
+            tokio::select! {
+                _ = leases.changed() => false,
+                _ = audits.changed(), if poll.audits > 0 || !poll.auditing.is_empty() => false,
+                _ = stopping.wait_for(|stop| *stop) => true,
+            }
+        });
+        if matches!(woken.await, Ok(true)) {
+            return Ok(Json(answer));
+        }
+    }
+}
+
+fn check(poll: &Poll) -> Result<(), ApiError> {
+    let held = poll.running.len().max(poll.auditing.len()).max(poll.warm.len());
+    if poll.cards.len() > MOST_CARDS || held > MOST_HELD {
+        return Err(ApiError::invalid("a poll names at most 128 cards and 1,024 leases, audits or jobs"));
+    }
+    Ok(())
+}
+
+/// What the node holds according to the state.
+struct Held {
+    leases: BTreeSet<AttemptId>,
+    /// Leases, and receipts whose delivery is awaited.
+    going: BTreeSet<AttemptId>,
+    audits: BTreeSet<AuditId>,
+}
+
+async fn held(app: &App, node: Address, poll: &Poll) -> Result<Held, ApiError> {
+    let running = poll.running.clone();
+    let mut asked = app.handed_to(node);
+    asked.extend(&poll.auditing);
+    let held = app
+        .writer
+        .read(move |state| {
+            let leases: BTreeSet<_> = state.leases_of(&node).collect();
+            let going = running.into_iter().filter(|id| {
+                state.attempt(*id).is_some_and(|a| {
+                    a.node == node && matches!(a.state, AttemptState::Leased | AttemptState::Committed)
+                })
+            });
+            let going = going.collect();
+            let audits = asked.into_iter().filter(|id| {
+                state.audit(*id).is_some_and(|a| {
+                    a.node == Some(node) && matches!(a.state, AuditState::Assigned | AuditState::Committed)
+                })
+            });
+            let audits = audits.collect();
+            Held { leases, going, audits }
+        })
+        .await?;
+    app.keep_handed(node, &held.audits);
+    Ok(held)
+}
+
+async fn look(app: &App, node: Address, poll: &Poll, first: bool) -> Result<PollAnswer, ApiError> {
+    let held = held(app, node, poll).await?;
+    let mut answer = PollAnswer {
+        stop: poll.running.iter().filter(|id| !held.going.contains(id)).copied().collect(),
+        stop_audits: poll.auditing.iter().filter(|id| !held.audits.contains(id)).copied().collect(),
+        ..PollAnswer::default()
+    };
+    // Handed out before, but the node does not know of it: that answer was lost.
+    let mut leases: Vec<AttemptId> =
+        held.leases.iter().filter(|id| !poll.running.contains(id)).copied().collect();
+    let mut audits: Vec<AuditId> =
+        held.audits.iter().filter(|id| !poll.auditing.contains(id)).copied().collect();
+    if !poll.cards.is_empty() {
+        let asked = Event::Lease { node, cards: poll.cards.clone(), warm: poll.warm.clone() };
+        match app.writer.event(asked).await {
+            Ok(Reply::Leases(new)) => leases.extend(new),
+            Ok(_) => {}
+            Err(error) if first && leases.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    if poll.audits > 0 {
+        let asked = Event::TakeAudits { node, max: poll.audits, warm: poll.warm.clone() };
+        match app.writer.event(asked).await {
+            Ok(Reply::Audits(new)) => audits.extend(new),
+            Ok(_) => {}
+            Err(error) if first && leases.is_empty() && audits.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    app.note_handed(node, &audits);
+    leases.sort_unstable();
+    leases.dedup();
+    audits.sort_unstable();
+    audits.dedup();
+    for id in leases {
+        answer.leases.extend(orders::lease(app, id).await?);
+    }
+    for id in audits {
+        answer.audits.extend(orders::audit(app, id).await?);
+    }
+    Ok(answer)
+}

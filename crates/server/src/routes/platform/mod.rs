@@ -1,0 +1,3 @@
+//! What is open to everyone.
+
+pub(crate) mod show;

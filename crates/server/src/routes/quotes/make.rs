@@ -1,0 +1,68 @@
+//! `POST /v1/quotes`: price and time by card class and strategy, from the probe and the offers of now.
+
+use crate::{app::App, auth::Call, error::ApiError, work};
+use axum::{Json, extract::State as Shared};
+use std::{collections::BTreeMap, sync::Arc};
+use tatau_api::{Quote, QuoteRequest, QuoteRow};
+use tatau_engine::State;
+use tatau_model::{Amount, Clock, Millis, SystemClock};
+use tatau_workload::{
+    frames,
+    quote::{self, OfferLine, Wanted},
+};
+
+pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Json<Quote>, ApiError> {
+    let owner = call.account(&app).await?;
+    let QuoteRequest { inspection, frames, video } = call.json()?;
+    let found = work::inspected(&app, inspection, owner).await?;
+    let frames = frames::parse(&frames).map_err(|e| ApiError::invalid(e.to_string()))?;
+    let spec = found.spec(&frames, video)?;
+    let reference_ms = found.reference_ms()?;
+    let environment = found.job.environment.clone();
+    let now = SystemClock.now();
+    let offers = app.writer.read(move |state| offers(state, &environment, now)).await?;
+    let wanted = Wanted {
+        reference_ms,
+        frames: frames.len() as u64,
+        width: spec.width,
+        height: spec.height,
+        video,
+        least_price: app.config.least_price,
+    };
+    let rows = quote::quote(&wanted, &offers).map_err(|e| ApiError::invalid(e.to_string()))?;
+    let rows = rows.into_iter().map(|row| QuoteRow {
+        class: row.class,
+        strategy: row.strategy,
+        cards: row.cards,
+        price: row.price,
+        cap: row.cap,
+        time_ms: row.time_ms,
+    });
+    let frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
+    Ok(Json(Quote { frames, reference_ms, fee_ppm: app.config.fee_ppm, rows: rows.collect() }))
+}
+
+/// Placed cards of online nodes that take this environment's work now.
+fn offers(state: &State, environment: &str, now: Millis) -> Vec<OfferLine> {
+    let mut lines: BTreeMap<(&'static str, u64, Amount), u32> = BTreeMap::new();
+    let open = state.nodes().filter(|n| {
+        n.offer.provides
+            && !n.draining
+            && state.is_online(&n.id, now)
+            && n.offer.environments.iter().any(|e| e == environment)
+    });
+    for node in open {
+        for card in &node.cards {
+            if let (Some(class), Some(score)) = (card.class(), card.score_milli) {
+                *lines.entry((class.name, score, node.offer.ask_per_reference_hour)).or_default() += 1;
+            }
+        }
+    }
+    let line = |((class, score_milli, ask), cards): ((&'static str, u64, Amount), u32)| OfferLine {
+        class: class.to_owned(),
+        score_milli,
+        ask_per_reference_hour: ask,
+        cards,
+    };
+    lines.into_iter().map(line).collect()
+}

@@ -1,0 +1,3 @@
+//! Prices before paying.
+
+pub(crate) mod make;

@@ -1,0 +1,3 @@
+//! Signed claims.
+
+pub(crate) mod commit;
