@@ -72,25 +72,51 @@ fn journal(conn: &Connection, problems: &mut Problems) -> Result<u64, StoreError
     if first != 1 || last != count {
         problems.add(format!("the journal has {count} entries, but they are numbered {first} to {last}"));
     }
-    let mut whole = conn.prepare(
-        "SELECT journal.id, count(legs.entry), coalesce(sum(legs.amount), 0)
-         FROM journal LEFT JOIN (SELECT entry, amount FROM legs ORDER BY entry) AS legs ON legs.entry = journal.id
-         GROUP BY journal.id HAVING count(legs.entry) < 2 OR sum(legs.amount) <> 0 LIMIT 1000",
-    )?;
-    let mut found = whole.query([])?;
+    let mut statement = conn.prepare("SELECT entry, amount FROM legs ORDER BY entry")?;
+    let mut found = statement.query([])?;
+    let mut open: Option<EntrySum> = None;
+    let mut expected = 1;
     while let Some(row) = found.next()? {
-        let (entry, legs, sum): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        problems.add(format!("journal entry {entry} has {legs} legs that sum to {sum} nano-TATAU"));
+        let (entry, amount): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if let Some(sum) = open.as_mut().filter(|sum| sum.entry == entry) {
+            sum.legs += 1;
+            sum.sum += i128::from(amount);
+            continue;
+        }
+        if entry > expected {
+            problems.add(format!("journal entries {expected} to {} have no legs", entry - 1));
+        }
+        if entry > last {
+            problems.add(format!("legs belong to journal entry {entry}, which does not exist"));
+        }
+        expected = entry + 1;
+        if let Some(done) = open.replace(EntrySum { entry, legs: 1, sum: i128::from(amount) }) {
+            done.check(problems);
+        }
     }
-    let orphans: i64 = conn.query_row(
-        "SELECT count(*) FROM legs WHERE NOT EXISTS (SELECT 1 FROM journal WHERE journal.id = legs.entry)",
-        [],
-        |r| r.get(0),
-    )?;
-    if orphans > 0 {
-        problems.add(format!("{orphans} legs belong to no journal entry"));
+    if let Some(done) = open {
+        done.check(problems);
+    }
+    if expected <= last {
+        problems.add(format!("journal entries {expected} to {last} have no legs"));
     }
     rows::number("the number of journal entries", count)
+}
+
+/// What the legs of one entry come to.
+struct EntrySum {
+    entry: i64,
+    legs: u32,
+    sum: i128,
+}
+
+impl EntrySum {
+    fn check(&self, problems: &mut Problems) {
+        let Self { entry, legs, sum } = self;
+        if *legs < 2 || *sum != 0 {
+            problems.add(format!("journal entry {entry} has {legs} legs that sum to {sum} nano-TATAU"));
+        }
+    }
 }
 
 /// Running balances of every account follow from its legs, and end at the balance kept for it.

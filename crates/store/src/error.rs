@@ -53,8 +53,8 @@ pub enum StoreError {
     /// The disk has no room.
     #[error("the disk is full; free some space and start the server again")]
     DiskFull,
-    /// The batch contradicts what is kept. Nothing of it was written.
-    #[error("the batch was refused, nothing of it is kept: {0}")]
+    /// The write contradicts what is kept. Nothing of it was written.
+    #[error("the write was refused and nothing of it is kept: {0}")]
     Refused(String),
     /// An earlier commit failed in a way that leaves its outcome open.
     #[error(
@@ -87,10 +87,11 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
+        use rusqlite::ErrorCode::{ConstraintViolation, DatabaseCorrupt, DiskFull, NotADatabase};
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
             Some(DiskFull) => Self::DiskFull,
+            Some(ConstraintViolation) => Self::Refused(error.to_string()),
             _ => match error {
                 // A column of another type than the schema's: STRICT tables never hold one.
                 rusqlite::Error::InvalidColumnType(..)
