@@ -12,8 +12,8 @@ const CORE_SCORE_MILLI: u64 = 40;
 
 /// An inspection with its probe: about 15 s on one core (seed; the scene's load and three small frames).
 pub const INSPECT_REFERENCE_MS: u64 = on_a_core(15_000);
-/// The benchmark: 8 s on one core of the machine that defines score 40.
-pub const BENCHMARK_REFERENCE_MS: u64 = on_a_core(8_000);
+/// The benchmark (256 x 256, 48 samples): 7 s on one core of the machine that defines score 40.
+pub const BENCHMARK_REFERENCE_MS: u64 = on_a_core(7_000);
 /// What an audit costs beside the pixels: a share of loading and syncing the scene, about 2 s on one core (seed).
 pub const AUDIT_OVERHEAD_REFERENCE_MS: u64 = on_a_core(2_000);
 /// A picture, whatever its size: about half a second on one core (seed).
