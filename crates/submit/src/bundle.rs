@@ -1,0 +1,245 @@
+//! Bundle folders: a job as Open Job Description files, for keeping, for versioning, for other farms' tools.
+//!
+//! `template.yaml`, `parameter_values.yaml`, `asset_references.yaml` as other farms write them, and `tatau.yaml` beside them.
+
+use crate::{ENVIRONMENT, SubmitError};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Component, Path, PathBuf},
+};
+use tatau_model::{Amount, Strategy};
+use tatau_workload::template::{self, BundleError};
+
+/// No file of a bundle is larger.
+const MAX_BYTES: u64 = 512 * 1024;
+/// Most parameters and asset references.
+const MAX_ENTRIES: usize = 100_000;
+
+/// What a bundle folder asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleFolder {
+    /// A name for people.
+    pub name: String,
+    /// The scene on this disk.
+    pub scene: PathBuf,
+    /// Frames, in the order written.
+    pub frames: Vec<i32>,
+    /// Encode a video at the end.
+    pub video: bool,
+    /// Card class; `None` is any.
+    pub class: Option<String>,
+    /// How offers are chosen.
+    pub strategy: Strategy,
+    /// The most it may cost, where the bundle says so.
+    pub cap: Option<Amount>,
+}
+
+/// Writes the folder; `scene_path` and `inputs` are paths in the inputs and files on this disk.
+pub fn write_bundle(
+    dir: &Path,
+    bundle: &BundleFolder,
+    scene_path: &str,
+    inputs: &[(String, PathBuf)],
+    out: &Path,
+) -> Result<(), SubmitError> {
+    let made = template::render_bundle(&bundle.name, scene_path, &bundle.frames).map_err(|e| refused(&e))?;
+    let files: Vec<String> = inputs.iter().map(|(_, file)| file.display().to_string()).collect();
+    let terms = template::Terms {
+        environment: ENVIRONMENT.into(),
+        class: bundle.class.clone(),
+        strategy: bundle.strategy,
+        cap: bundle.cap.unwrap_or(Amount::ZERO),
+        video: bundle.video,
+    };
+    fs::create_dir_all(dir).map_err(|e| SubmitError::io("made", dir, &e))?;
+    for (name, text) in [
+        ("template.yaml", made.template().to_owned()),
+        ("parameter_values.yaml", template::parameter_values(&made).map_err(|e| refused(&e))?),
+        (
+            "asset_references.yaml",
+            template::asset_references(&files, &out.display().to_string()).map_err(|e| refused(&e))?,
+        ),
+        ("tatau.yaml", template::tatau_yaml(&terms).map_err(|e| refused(&e))?),
+    ] {
+        let path = dir.join(name);
+        fs::write(&path, text).map_err(|e| SubmitError::io("written", &path, &e))?;
+    }
+    Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Values {
+    parameter_values: Vec<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Value {
+    name: String,
+    value: Plain,
+}
+
+/// Other tools write numbers as numbers.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Plain {
+    Text(String),
+    Whole(i64),
+    Number(f64),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct References {
+    #[serde(default)]
+    asset_references: Assets,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Assets {
+    #[serde(default)]
+    inputs: Inputs,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Inputs {
+    #[serde(default)]
+    filenames: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Terms {
+    environment: Option<String>,
+    class: Option<String>,
+    #[serde(default)]
+    strategy: Strategy,
+    cap: Option<String>,
+    #[serde(default)]
+    video: bool,
+}
+
+/// Reads a bundle folder and checks it as the server will. Nothing is sent.
+pub fn read_bundle(dir: &Path) -> Result<BundleFolder, SubmitError> {
+    if !dir.is_dir() {
+        return Err(SubmitError::Usage(format!(
+            "{} is no bundle folder; name one with a template.yaml in it",
+            dir.display()
+        )));
+    }
+    let template_text = text(dir, &["template.yaml", "template.yml", "template.json"])?.ok_or_else(|| {
+        SubmitError::Usage(format!("{} holds no template.yaml; name a bundle folder", dir.display()))
+    })?;
+    let values: Option<Values> =
+        yaml(dir, &["parameter_values.yaml", "parameter_values.yml", "parameter_values.json"])?;
+    let references: References =
+        yaml(dir, &["asset_references.yaml", "asset_references.yml", "asset_references.json"])?
+            .unwrap_or_default();
+    let terms: Terms = yaml(dir, &["tatau.yaml", "tatau.yml"])?.unwrap_or_default();
+    let values = values.map_or_else(Vec::new, |values| values.parameter_values);
+    if values.len() + references.asset_references.inputs.filenames.len() > MAX_ENTRIES {
+        return Err(SubmitError::Usage(format!(
+            "the bundle {} has more than {MAX_ENTRIES} entries; split it",
+            dir.display()
+        )));
+    }
+    let mut parameters: BTreeMap<String, String> =
+        values.into_iter().map(|v| (v.name, plain(v.value))).collect();
+    // Where the scene lies is this program's business; the rest of the bundle is judged as the server judges it.
+    let given = parameters.get("Scene").cloned().unwrap_or_default();
+    if !given.is_empty() && template::check_scene(&given).is_err() {
+        let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
+        parameters.insert("Scene".into(), name.to_owned());
+    }
+    let render = template::check_render_bundle(&template_text, &parameters).map_err(|e| refused(&e))?;
+    let wanted = if given.is_empty() { &render.scene } else { &given };
+    let scene = find_scene(dir, wanted, &references.asset_references.inputs.filenames)?;
+    if let Some(environment) = terms.environment.filter(|name| name != ENVIRONMENT) {
+        return Err(SubmitError::Usage(format!(
+            "the bundle asks for the environment '{}'; only {ENVIRONMENT} is offered",
+            shown(&environment)
+        )));
+    }
+    let cap = terms.cap.map(|cap| {
+        cap.parse::<Amount>().map_err(|e| SubmitError::Usage(format!("the cap in tatau.yaml is wrong: {e}")))
+    });
+    Ok(BundleFolder {
+        name: render.name,
+        scene,
+        frames: render.frames,
+        video: terms.video,
+        class: terms.class,
+        strategy: terms.strategy,
+        cap: cap.transpose()?.filter(|cap| cap.is_positive()),
+    })
+}
+
+/// In the bundle's folder, as an absolute path, or among the asset references by the end of its path.
+fn find_scene(dir: &Path, given: &str, references: &[String]) -> Result<PathBuf, SubmitError> {
+    let path = Path::new(given);
+    let beside = dir.join(path);
+    if beside.is_file() && (path.is_absolute() || !path.components().any(|part| part == Component::ParentDir))
+    {
+        return Ok(beside);
+    }
+    let mut ends = references.iter().map(PathBuf::from).filter(|file| file.ends_with(path) && file.is_file());
+    ends.next().ok_or_else(|| {
+        SubmitError::Usage(format!(
+            "the bundle's scene {} is neither in {} nor among its asset references; put it there",
+            shown(given),
+            dir.display()
+        ))
+    })
+}
+
+fn plain(value: Plain) -> String {
+    match value {
+        Plain::Text(text) => text,
+        Plain::Whole(number) => number.to_string(),
+        Plain::Number(number) => number.to_string(),
+    }
+}
+
+fn text(dir: &Path, names: &[&str]) -> Result<Option<String>, SubmitError> {
+    for name in names {
+        let path = dir.join(name);
+        let size = match path.metadata() {
+            Ok(meta) => meta.len(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(SubmitError::io("read", &path, &e)),
+        };
+        if size > MAX_BYTES {
+            return Err(SubmitError::Usage(format!(
+                "{} has more than {MAX_BYTES} bytes; make it smaller",
+                path.display()
+            )));
+        }
+        return fs::read_to_string(&path).map(Some).map_err(|e| SubmitError::io("read", &path, &e));
+    }
+    Ok(None)
+}
+
+fn yaml<T: serde::de::DeserializeOwned>(dir: &Path, names: &[&str]) -> Result<Option<T>, SubmitError> {
+    let Some(text) = text(dir, names)? else { return Ok(None) };
+    serde_norway::from_str(&text).map(Some).map_err(|e| {
+        SubmitError::Usage(format!(
+            "{} of the bundle cannot be read: {}",
+            names.first().unwrap_or(&"a file"),
+            shown(&e.to_string())
+        ))
+    })
+}
+
+fn refused(e: &BundleError) -> SubmitError {
+    SubmitError::Usage(e.sentence.clone())
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+#[path = "../tests/unit/bundle.rs"]
+mod tests;

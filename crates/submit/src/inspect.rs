@@ -1,0 +1,132 @@
+//! One inspection: a small job of its own, and its report.
+
+use crate::{Event, SubmitError, Watch, upload::Inputs};
+use std::{collections::BTreeMap, time::Duration};
+use tatau_api::{JobView, SubmitJob};
+use tatau_client::Client;
+use tatau_model::{Amount, Job, JobId, JobState, OutputFile, Strategy, Work};
+use tatau_workload::{inspection::Report, trace};
+
+/// The environment that scenes are opened in.
+pub const ENVIRONMENT: &str = "blender-5.0";
+/// Longest wait for a change.
+const WAIT_MS: u64 = 10_000;
+/// How often an inspection that ended without a report is asked for anew.
+const MOST_TRIES: u32 = 8;
+/// An inspection that nobody takes is given up.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+/// Inspects the inputs, or finds the report of an earlier inspection of the same ones.
+pub(crate) async fn inspect(
+    client: &Client,
+    name: &str,
+    inputs: &Inputs,
+    cap: Amount,
+    round: u32,
+    watch: &mut dyn Watch,
+) -> Result<(JobId, Report), SubmitError> {
+    for attempt in 0..MOST_TRIES {
+        let asked = client.submit_job(&order(name, inputs, cap, attempt)).await?;
+        // An earlier run's: it is over, and stays so.
+        if matches!(asked.job.state, JobState::Cancelled | JobState::Failed { .. }) {
+            continue;
+        }
+        watch.tell(Event::Inspecting { job: asked.job.id, round, files: inputs.files });
+        let file = finished(client, asked.job.id, watch).await?;
+        return Ok((asked.job.id, report(client, asked.job.id, &file).await?));
+    }
+    Err(SubmitError::Malformed(format!(
+        "inspections of {name} keep ending without a report; ask the platform's operator"
+    )))
+}
+
+/// The same inputs ask with the same key, so that a second run pays for no second inspection.
+fn order(name: &str, inputs: &Inputs, cap: Amount, attempt: u32) -> SubmitJob {
+    let key = blake3::hash(
+        format!("inspect {ENVIRONMENT} {} {} {attempt}", inputs.manifest, inputs.scene).as_bytes(),
+    );
+    SubmitJob {
+        name: format!("inspection of {}", name.chars().take(80).collect::<String>()),
+        template: None,
+        parameters: BTreeMap::new(),
+        inputs: inputs.manifest,
+        scene: inputs.scene.clone(),
+        environment: ENVIRONMENT.into(),
+        inspection: None,
+        frames: String::new(),
+        video: false,
+        class: None,
+        strategy: Strategy::Fastest,
+        cap,
+        request_key: key.to_hex().to_string(),
+    }
+}
+
+/// Waits for the report's file.
+async fn finished(client: &Client, job: JobId, watch: &mut dyn Watch) -> Result<OutputFile, SubmitError> {
+    let start = tokio::time::Instant::now();
+    let mut after = 0;
+    let mut quiet = 0;
+    loop {
+        let view = client.job(job, after, WAIT_MS).await?;
+        after = after.max(view.change);
+        if let Some(file) = result_of(&view) {
+            return Ok(file);
+        }
+        match &view.job.state {
+            JobState::Running => {}
+            JobState::Paused { reason } => {
+                let reason = reason.clone();
+                give_back(client, &view.job).await;
+                return Err(SubmitError::Scene(vec![sentence(&reason)]));
+            }
+            JobState::Failed { reason } => return Err(SubmitError::Scene(vec![sentence(reason)])),
+            JobState::Cancelled => {
+                return Err(SubmitError::Job { job, what: "was cancelled before it had a report".into() });
+            }
+            JobState::Finished if view.tasks.is_empty() => {
+                return Err(SubmitError::Job {
+                    job,
+                    what: "is finished, yet has no report; inspect again later".into(),
+                });
+            }
+            JobState::Finished => {}
+        }
+        quiet = if view.tasks.is_empty() { quiet + 1 } else { 0 };
+        if quiet > 0 {
+            watch.tell(Event::Waiting { job, reason: "no machine has finished the inspection yet".into() });
+        }
+        if start.elapsed() > PATIENCE {
+            give_back(client, &view.job).await;
+            return Err(SubmitError::Job {
+                job,
+                what: "found no machine within an hour; try again when providers are online".into(),
+            });
+        }
+    }
+}
+
+/// The escrow of an inspection that will not finish goes back; where that fails it is shown by `jobs`.
+async fn give_back(client: &Client, job: &Job) {
+    let _ = client.cancel_job(job.id).await;
+}
+
+fn result_of(view: &JobView) -> Option<OutputFile> {
+    let task = view.tasks.iter().find(|task| task.work == Work::Inspect)?;
+    task.outputs.iter().find(|file| file.name == trace::RESULT).cloned()
+}
+
+async fn report(client: &Client, job: JobId, file: &OutputFile) -> Result<Report, SubmitError> {
+    let granted = client.grants(&job.to_string(), &[file.blob]).await?;
+    let url = granted
+        .urls
+        .first()
+        .ok_or_else(|| SubmitError::Malformed("the server granted nothing; try again".into()))?;
+    let bytes = client.download_bytes(url, file.blob, trace::MAX_RESULT_BYTES).await?;
+    Report::parse(&bytes).map_err(|e| SubmitError::Malformed(e.to_string()))
+}
+
+/// A stranger's words, harmless on a terminal.
+pub(crate) fn sentence(text: &str) -> String {
+    text.chars().take(500).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,82 @@
+//! Submitting the job: once, however often it is asked for.
+
+use crate::{ENVIRONMENT, SubmitError, inspect::sentence};
+use tatau_api::{JobView, SubmitJob};
+use tatau_client::Client;
+use tatau_model::{Amount, BlobId, JobId, Strategy};
+use tatau_workload::{frames, template};
+
+/// Everything that a render job is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// A name for people.
+    pub name: String,
+    /// Manifest of the inputs.
+    pub inputs: BlobId,
+    /// The scene's path in them.
+    pub scene: String,
+    /// The inspection that saw them.
+    pub inspection: JobId,
+    /// Frames, in the order wanted.
+    pub frames: Vec<i32>,
+    /// Encode a video at the end.
+    pub video: bool,
+    /// Card class; `None` is any.
+    pub class: Option<String>,
+    /// How offers are chosen.
+    pub strategy: Strategy,
+    /// Moves to escrow.
+    pub cap: Amount,
+    /// From [`request_key`].
+    pub request_key: String,
+}
+
+/// The same owner, inputs, frames and nonce give the same key, and the same key the same job: asking twice pays once.
+pub fn request_key(owner: &str, inputs: &BlobId, frames: &[i32], video: bool, nonce: &str) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("Tatau 1 request key of a render job");
+    for part in
+        [owner, &inputs.to_string(), &frames::format(frames), if video { "video" } else { "frames" }, nonce]
+    {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Moves the cap to escrow and starts the job.
+pub async fn pay(client: &Client, order: &Order) -> Result<JobView, SubmitError> {
+    let bundle = template::render_bundle(&order.name, &order.scene, &order.frames)
+        .map_err(|e| SubmitError::Usage(sentence(&e.to_string())))?;
+    let name: String = order.name.chars().filter(|c| !c.is_control()).take(48).collect();
+    let job = SubmitJob {
+        name: if name.is_empty() { "render".into() } else { name },
+        template: Some(bundle.template().to_owned()),
+        parameters: bundle.parameters().clone(),
+        inputs: order.inputs,
+        scene: order.scene.clone(),
+        environment: ENVIRONMENT.into(),
+        inspection: Some(order.inspection),
+        frames: frames::format(&order.frames),
+        video: order.video,
+        class: order.class.clone(),
+        strategy: order.strategy,
+        cap: order.cap,
+        request_key: order.request_key.clone(),
+    };
+    Ok(client.submit_job(&job).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_follow_what_is_asked() {
+        let inputs = BlobId([7; 32]);
+        let key = |frames: &[i32], nonce: &str| request_key("0x01", &inputs, frames, true, nonce);
+        assert_eq!(key(&[1, 2], "a"), key(&[1, 2], "a"));
+        assert_ne!(key(&[1, 2], "a"), key(&[1, 3], "a"));
+        assert_ne!(key(&[1, 2], "a"), key(&[1, 2], "b"));
+        assert!(key(&[1], "a").len() <= 100);
+    }
+}
