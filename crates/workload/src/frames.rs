@@ -6,6 +6,8 @@ use std::collections::HashSet;
 pub const MAX_FRAMES: usize = 100_000;
 /// Largest frame number; Blender has no others.
 pub const MAX_FRAME: i32 = 1_048_574;
+/// Most mentions of frames in one list, repeated ones counted: what a hostile list can cost.
+const MAX_MENTIONS: usize = 10 * MAX_FRAMES;
 /// Longest text.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -42,10 +44,15 @@ pub fn parse(text: &str) -> Result<Vec<i32>, FramesError> {
     }
     let mut frames = Vec::new();
     let mut seen = HashSet::new();
+    let mut mentions = 0;
     for part in text.split(',') {
         let (first, last, step) = range(part.trim())?;
         let mut frame = first;
         while frame <= last {
+            mentions += 1;
+            if mentions > MAX_MENTIONS {
+                return Err(FramesError::TooMany);
+            }
             if seen.insert(frame) {
                 if frames.len() == MAX_FRAMES {
                     return Err(FramesError::TooMany);

@@ -273,4 +273,4 @@ pub fn reference_ms(report: &Report, probe_score_milli: u64) -> Result<u64, Repo
 
 #[cfg(test)]
 #[path = "tests/inspection.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -244,7 +244,7 @@ fn whole_part(answer: &Answer) -> Result<PartMeasurement, JudgeError> {
         equal_ppm,
         over_1e3_ppm: differs,
         over_1e2_ppm: if max_diff >= 3.0 { differs } else { 0 },
-        rel_l1_ppm: distance(f64::from(differs) / f64::from(MILLION) * (max_diff / 255.0).min(1.0))?,
+        rel_l1_ppm: (f64::from(differs) * max_diff.min(255.0) / 255.0).ceil() as u32,
     })
 }
 

@@ -15,12 +15,11 @@ macro_rules! file {
     };
 }
 
-/// The Blender runtime, mounted at `/runtime`; calibration and tests are not part of it.
+/// The Blender runtime, mounted at `/runtime`; what only measures or tests it is not part of it.
 pub const BLENDER: &[RuntimeFile] = &[
     file!("assets.py"),
     file!("benchmark.py"),
     file!("blender.py"),
-    file!("calibrate.py"),
     file!("compare.py"),
     file!("crops.py"),
     file!("daemon.py"),
@@ -29,7 +28,6 @@ pub const BLENDER: &[RuntimeFile] = &[
     file!("faults.py"),
     file!("finish.py"),
     file!("inspection.py"),
-    file!("overhead.py"),
     file!("pixels.py"),
     file!("refusals.py"),
     file!("render.py"),
