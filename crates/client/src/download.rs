@@ -155,6 +155,9 @@ impl Client {
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|e| Cut::Again(self.unreachable(&e)))?;
+            if chunk.is_empty() {
+                continue;
+            }
             have += chunk.len() as u64;
             if have > most_bytes {
                 let _ = tokio::fs::remove_file(part).await;
