@@ -5,7 +5,9 @@ use crate::template::{self, Bundle};
 use crate::trace;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use tatau_model::{AttemptId, AuditId, AuditWork, Job, JobKind, Order, OrderFile, SessionOrder, Work};
+use tatau_model::{
+    AttemptId, AuditId, AuditWork, Job, JobKind, Order, OrderFile, RenderSpec, SessionOrder, Work,
+};
 
 /// Where the outputs of a task appear inside the sandbox.
 pub const OUTPUT_DIR: &str = "/work/out";
@@ -23,6 +25,9 @@ pub enum OrderError {
         /// The file.
         name: String,
     },
+    /// The job's scene is no path inside its inputs.
+    #[error("{0}")]
+    Scene(String),
     /// The task does not belong to this kind of job.
     #[error("{0} is no task of this job")]
     WrongJob(String),
@@ -54,20 +59,19 @@ pub fn audit_order(
     let AuditWork::Crops { crops } = part else {
         return work_order(job, bundle, &audit.to_string(), work, files, limit_ms);
     };
-    let mut request = json!({"kind": "crops", "crops": crops});
-    let scene = match work {
-        Work::Render { frame } => {
+    let (scene, request) = match (work, &job.kind) {
+        (Work::Render { frame }, JobKind::Render(spec)) => {
+            let mut request = frozen("crops", spec);
             request["frame"] = json!(frame);
-            Scene::OfJob
+            request["crops"] = json!(crops);
+            (Scene::OfJob, request)
         }
-        Work::Benchmark => {
-            request["frame"] = json!(1);
-            request["benchmark"] = benchmark(job)?;
-            Scene::None
+        (Work::Benchmark, _) => {
+            (Scene::None, json!({"kind": "crops", "frame": 1, "crops": crops, "benchmark": benchmark(job)?}))
         }
         _ => return Err(OrderError::WrongJob(work.label())),
     };
-    Ok(request_order(job, scene, &audit.to_string(), work, &request, Vec::new(), limit_ms))
+    request_order(job, scene, &audit.to_string(), work, &request, Vec::new(), limit_ms)
 }
 
 /// Does the session load the job's scene?
@@ -86,8 +90,8 @@ fn work_order(
     limit_ms: u64,
 ) -> Result<Order, OrderError> {
     let (scene, request) = match (work, &job.kind) {
-        (Work::Render { frame }, JobKind::Render(_)) => {
-            return Ok(render_order(job, bundle, *frame, limit_ms));
+        (Work::Render { frame }, JobKind::Render(spec)) => {
+            return render_order(job, spec, bundle, *frame, limit_ms);
         }
         (Work::Inspect, JobKind::Inspect) => (Scene::OfJob, json!({"kind": "inspect", "probe": true})),
         (Work::Benchmark, JobKind::Benchmark { .. }) => {
@@ -117,7 +121,19 @@ fn work_order(
         }
         _ => return Err(OrderError::WrongJob(work.label())),
     };
-    Ok(request_order(job, scene, id, work, &request, files, limit_ms))
+    request_order(job, scene, id, work, &request, files, limit_ms)
+}
+
+/// A request with the values that were paid for, so that a frame and its audits are made with the same ones, whatever the
+/// scene says.
+fn frozen(kind: &str, spec: &RenderSpec) -> Value {
+    json!({"kind": kind, "width": spec.width, "height": spec.height, "samples": spec.samples})
+}
+
+/// Where the session finds the job's scene.
+fn scene_path(job: &Job) -> Result<String, OrderError> {
+    template::check_scene(&job.scene).map_err(|e| OrderError::Scene(e.sentence))?;
+    Ok(format!("{SCENE_DIR}/{}", job.scene))
 }
 
 fn benchmark(job: &Job) -> Result<Value, OrderError> {
@@ -144,15 +160,22 @@ fn path_of(work: &Work, id: &str, name: &str, files: &[OrderFile]) -> Result<Str
 }
 
 /// A frame, by the bundle's own step.
-fn render_order(job: &Job, bundle: Option<&Bundle>, frame: i32, limit_ms: u64) -> Order {
+fn render_order(
+    job: &Job,
+    spec: &RenderSpec,
+    bundle: Option<&Bundle>,
+    frame: i32,
+    limit_ms: u64,
+) -> Result<Order, OrderError> {
     let parameters = [
         ("Name", "frames".to_owned()),
-        ("Scene", format!("{SCENE_DIR}/{}", job.scene)),
+        ("Scene", scene_path(job)?),
+        ("Request", frozen("render", spec).to_string()),
         // The platform decides which tasks exist; the session only learns the parameter's type from its range.
         ("Frames", "1".to_owned()),
         ("OutputDir", OUTPUT_DIR.to_owned()),
     ];
-    Order {
+    Ok(Order {
         job: job.id,
         work: Work::Render { frame },
         session: SessionOrder {
@@ -166,7 +189,7 @@ fn render_order(job: &Job, bundle: Option<&Bundle>, frame: i32, limit_ms: u64) -
         request: None,
         files: Vec::new(),
         limit_ms,
-    }
+    })
 }
 
 /// Anything else, by the platform's own step that takes a request.
@@ -178,12 +201,12 @@ fn request_order(
     request: &Value,
     files: Vec<OrderFile>,
     limit_ms: u64,
-) -> Order {
+) -> Result<Order, OrderError> {
     let (scene, inputs) = match scene {
-        Scene::OfJob => (format!("{SCENE_DIR}/{}", job.scene), job.inputs),
+        Scene::OfJob => (scene_path(job)?, job.inputs),
         Scene::None => ("-".to_owned(), None),
     };
-    Order {
+    Ok(Order {
         job: job.id,
         work: work.clone(),
         session: request_session(&job.environment, &scene, inputs),
@@ -191,7 +214,7 @@ fn request_order(
         request: Some(request.to_string()),
         files,
         limit_ms,
-    }
+    })
 }
 
 /// The session that answers requests about `scene` (a path inside the sandbox, or `-` for none); the comparator's too.

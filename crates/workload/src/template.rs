@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tatau_model::{Amount, Strategy};
 
-/// Renders frames: parameters Name, Scene, Frames, OutputDir; a task parameter Frame.
+/// Renders frames: parameters Name, Scene, Frames, Request, OutputDir; a task parameter Frame.
 pub const RENDER: &str = include_str!("../templates/render.yaml");
 /// Its step.
 pub const RENDER_STEP: &str = "Render";
@@ -244,6 +244,7 @@ pub struct Terms {
     pub video: bool,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
 fn decimal<S: serde::Serializer>(amount: &Amount, s: S) -> Result<S::Ok, S::Error> {
     s.collect_str(amount)
 }

@@ -2,6 +2,7 @@ use super::*;
 use serde_json::json;
 
 /// A report as the runtime writes it, with that probe.
+#[allow(clippy::needless_pass_by_value)] // read where it is written
 pub(crate) fn report(probe: Value) -> Vec<u8> {
     json!({
         "kind": "inspect", "blender": "5.0.1", "saved_by": "5.0", "engine": "CYCLES", "scene": "Scene", "camera": true,

@@ -24,6 +24,8 @@ fn all_frames_of_a_job_share_one_session() {
     assert_eq!(a.session, b.session);
     assert_eq!(a.session.parameters["Scene"], "/in/scene/sets/scene.blend");
     assert_eq!(b.parameters, BTreeMap::from([("Frame".into(), "-2".into())]));
+    let each: Value = serde_json::from_str(&a.session.parameters["Request"]).unwrap();
+    assert_eq!(each, json!({"kind": "render", "width": 480, "height": 270, "samples": 64}));
     assert_eq!((a.request, a.limit_ms, a.session.inputs), (None, 9_000, job.inputs));
 }
 
@@ -37,7 +39,7 @@ fn audits_and_pictures_of_a_job_share_one_session_and_never_see_the_claim() {
     assert_eq!(audit.parameters["Request"], "/in/requests/audit-7.json");
     assert_eq!(
         request(&audit),
-        json!({"kind": "crops", "frame": 2, "crops": [{"x": 1, "y": 2, "w": 34, "h": 19}]})
+        json!({"kind": "crops", "frame": 2, "width": 480, "height": 270, "samples": 64, "crops": [{"x": 1, "y": 2, "w": 34, "h": 19}]})
     );
     let picture = Work::Finish { frame: 2 };
     let rerun =
@@ -100,4 +102,16 @@ fn tasks_of_another_kind_of_job_have_no_order() {
     assert!(matches!(of(&inspect_job(), &Work::Benchmark), Err(OrderError::WrongJob(_))));
     let crops = audit_order(&inspect_job(), None, AuditId(1), &crops(), &Work::Inspect, vec![], 1);
     assert!(matches!(crops, Err(OrderError::WrongJob(_))));
+}
+
+#[test]
+fn a_scene_outside_the_inputs_has_no_order() {
+    for scene in ["../other.blend", "/etc/passwd", ""] {
+        let mut job = render_job(&[1], true);
+        job.scene = scene.into();
+        let frame = task_order(&job, None, AttemptId(1), &Work::Render { frame: 1 }, vec![], 1);
+        assert!(matches!(frame, Err(OrderError::Scene(_))), "{scene:?}");
+        let audit = audit_order(&job, None, AuditId(1), &crops(), &Work::Render { frame: 1 }, vec![], 1);
+        assert!(matches!(audit, Err(OrderError::Scene(_))), "{scene:?}");
+    }
 }

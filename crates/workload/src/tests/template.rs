@@ -63,7 +63,7 @@ fn comments_descriptions_and_json_do_not_matter_and_steps_do() {
     for (from, to) in [
         ("/env/bin/python", "/bin/sh"),
         ("/runtime/run.py", "/in/scene/run.py"),
-        ("{\"kind\": \"render\"}", "{\"kind\": \"render\", \"samples\": 1}"),
+        ("{{Param.Request}}", "{\"kind\": \"render\", \"samples\": 1}"),
         ("jobtemplate-2023-09", "jobtemplate-2099-01"),
         ("- name: Blender", "- name: Other"),
     ] {
