@@ -31,4 +31,4 @@ pub use outbox::{Outbox, OutboxError};
 pub use patience::{Backoff, Stop, StopSignal, told, worth_waiting};
 pub use platform::Platform;
 pub use runtime_files::write_runtime;
-pub use tatau_sandbox::TaskEvent;
+pub use tatau_sandbox::{TaskEvent, runner::main as session_main};
