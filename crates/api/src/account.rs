@@ -4,32 +4,36 @@ use serde::{Deserialize, Serialize};
 use tatau_model::{Account, Amount, Millis};
 
 /// One balance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BalanceLine {
     /// Ledger account, such as `0x…/available`.
     pub account: String,
     /// Nano-TATAU.
+    #[schema(value_type = i64)]
     pub amount: Amount,
 }
 
 /// `GET /v1/account`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AccountView {
     /// Record.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     pub account: Account,
     /// Every balance that is not zero.
     pub balances: Vec<BalanceLine>,
     /// Their sum.
+    #[schema(value_type = i64)]
     pub total: Amount,
 }
 
 /// One line of `GET /v1/account/statement?after=ENTRY&limit=N`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StatementLine {
     /// Journal entry.
     pub entry: u64,
     /// When.
+    #[schema(value_type = i64)]
     pub at: Millis,
     /// Why, for programs.
     pub why: String,
@@ -38,20 +42,22 @@ pub struct StatementLine {
     /// Ledger account.
     pub account: String,
     /// Gain or loss.
+    #[schema(value_type = i64)]
     pub amount: Amount,
     /// Balance of that account after it.
+    #[schema(value_type = i64)]
     pub balance: Amount,
 }
 
 /// `POST /v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OpenToken {
     /// A name for people.
     pub name: String,
 }
 
 /// A new API token; shown once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Token {
     /// `tatau_…`; sent as `Authorization: Bearer …`.
     pub token: String,
@@ -60,18 +66,20 @@ pub struct Token {
 }
 
 /// `POST /v1/account/stake` and `POST /v1/account/unstake`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MoveStake {
     /// How much, nano-TATAU; more than nothing.
+    #[schema(value_type = i64)]
     pub amount: Amount,
 }
 
 /// `GET /v1/admin/books`: everything recomputed from the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Books {
     /// No problem was found.
     pub balanced: bool,
     /// Sum over all accounts, the outside included; 0 in sound books.
+    #[schema(value_type = i64)]
     pub sum: Amount,
     /// Journal entries read.
     pub entries: u64,

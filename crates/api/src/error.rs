@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// JSON body of every answer that is not 2xx.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorBody {
     /// For programs: `bad_request`, `unauthorized`, `forbidden`, `not_found`, `conflict`, `too_little`, `too_large`,
     /// `too_many`, `invalid`, `barred`, `unavailable`, `internal`.

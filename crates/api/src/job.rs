@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tatau_model::{Amount, BlobId, Job, JobId, Millis, OutputFile, Strategy, TaskId, Work};
 
 /// `POST /v1/jobs`. For an inspection `template` and `inspection` are absent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SubmitJob {
     /// A name for people.
     pub name: String,
@@ -15,12 +15,14 @@ pub struct SubmitJob {
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
     /// Input manifest, uploaded with all its blobs.
+    #[schema(value_type = String)]
     pub inputs: BlobId,
     /// Path of the scene inside the inputs.
     pub scene: String,
     /// Environment.
     pub environment: String,
     /// The finished inspection whose report froze the job's values (size, samples, rate) and whose probe prices it.
+    #[schema(value_type = Option<u64>)]
     pub inspection: Option<JobId>,
     /// Frames, such as `1-24` or `1-10:2,20`.
     #[serde(default)]
@@ -32,17 +34,20 @@ pub struct SubmitJob {
     pub class: Option<String>,
     /// How offers are chosen.
     #[serde(default)]
+    #[schema(value_type = String)]
     pub strategy: Strategy,
     /// Moves to escrow.
+    #[schema(value_type = i64)]
     pub cap: Amount,
     /// The same key returns the same job.
     pub request_key: String,
 }
 
 /// `POST /v1/quotes`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct QuoteRequest {
     /// The finished inspection.
+    #[schema(value_type = u64)]
     pub inspection: JobId,
     /// Frames.
     pub frames: String,
@@ -51,24 +56,27 @@ pub struct QuoteRequest {
 }
 
 /// Price and time on one class of card under one strategy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct QuoteRow {
     /// Card class.
     pub class: String,
     /// Strategy.
+    #[schema(value_type = String)]
     pub strategy: Strategy,
     /// Cards of that class on offer now that the strategy would use.
     pub cards: u32,
     /// Expected price, fee included.
+    #[schema(value_type = i64)]
     pub price: Amount,
     /// Cap that covers it with room for dearer offers and retries.
+    #[schema(value_type = i64)]
     pub cap: Amount,
     /// Expected time from payment to the last frame, ms.
     pub time_ms: u64,
 }
 
 /// What a job would cost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Quote {
     /// Number of frames.
     pub frames: u32,
@@ -81,20 +89,24 @@ pub struct Quote {
 }
 
 /// One task as its buyer sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TaskView {
     /// Its number.
+    #[schema(value_type = u64)]
     pub id: TaskId,
     /// What it does.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     pub work: Work,
     /// State name.
     pub state: String,
     /// Tries so far.
     pub attempts: u32,
     /// Paid for the accepted attempt.
+    #[schema(value_type = i64)]
     pub paid: Amount,
     /// Accepted outputs.
+    #[schema(value_type = Vec<Object>)]
     pub outputs: Vec<OutputFile>,
     /// What happened, oldest first, in plain words (`a provider sent a cheaper render; it was caught, not paid`).
     pub story: Vec<String>,
@@ -103,16 +115,18 @@ pub struct TaskView {
 }
 
 /// `GET /v1/jobs/{id}?after=CHANGE&wait_ms=N`: the job, and its tasks changed since `after`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct JobView {
     /// The job.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     pub job: Job,
     /// Tasks of the first planner wave that count for progress (frames, or one).
     pub frames_total: u32,
     /// Of them, accepted.
     pub frames_done: u32,
     /// Expected end, from what was seen; absent before anything was.
+    #[schema(value_type = Option<i64>)]
     pub eta: Option<Millis>,
     /// Tasks changed since `after`.
     pub tasks: Vec<TaskView>,
@@ -121,9 +135,10 @@ pub struct JobView {
 }
 
 /// `POST /v1/jobs/{id}/resume`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ResumeJob {
     /// Added to the cap and moved to escrow, nano-TATAU; zero resumes as it is.
     #[serde(default)]
+    #[schema(value_type = i64)]
     pub more: Amount,
 }

@@ -3,6 +3,7 @@
 //! Money is nano-TATAU as integers, times are milliseconds since 1970 UTC, identifiers are text as in `model`.
 
 pub mod account;
+pub mod document;
 pub mod error;
 pub mod job;
 pub mod node;
@@ -10,6 +11,7 @@ pub mod order;
 pub mod platform;
 
 pub use account::{AccountView, BalanceLine, Books, MoveStake, OpenToken, StatementLine, Token};
+pub use document::{CALLS, CallText, Right, document};
 pub use error::ErrorBody;
 pub use job::{JobView, Quote, QuoteRequest, QuoteRow, ResumeJob, SubmitJob, TaskView};
 pub use node::{
@@ -18,8 +20,3 @@ pub use node::{
 };
 pub use order::{AuditOrder, Lease, Order, OrderFile, SessionOrder};
 pub use platform::{GrantRequest, Granted, Platform, UploadState};
-
-/// The OpenAPI document of every call.
-pub fn document(version: &str) -> serde_json::Value {
-    serde_json::json!({ "openapi": "3.1.0", "info": { "title": "Tatau", "version": version }, "paths": {} })
-}

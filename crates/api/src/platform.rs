@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use tatau_model::{Amount, BlobId, Digest, Millis};
 
 /// `GET /v1/platform`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Platform {
     /// Software version of the server.
     pub version: String,
     /// The server's clock.
+    #[schema(value_type = i64)]
     pub now: Millis,
     /// A local server: starter credit, separation rules lifted.
     pub local: bool,
@@ -21,15 +22,17 @@ pub struct Platform {
     /// Environments that jobs may name.
     pub environments: Vec<String>,
     /// First value of the pre-committed hash chain.
+    #[schema(value_type = String)]
     pub beacon_anchor: Digest,
     /// Cap of an inspection.
+    #[schema(value_type = i64)]
     pub inspection_cap: Amount,
     /// Largest blob, bytes.
     pub max_blob_bytes: u64,
 }
 
 /// `GET /v1/uploads/{blob}?bytes=N` and answer to every `PUT /v1/uploads/{blob}?bytes=N&offset=O`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UploadState {
     /// Bytes the server holds.
     pub have: u64,
@@ -38,19 +41,21 @@ pub struct UploadState {
 }
 
 /// `POST /v1/grants`: addresses for reading blobs of a job, its results, a lease or an audit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct GrantRequest {
     /// Why: `job-N` (its owner), `attempt-N` (its node), `audit-N` (its node).
     pub holder: String,
     /// Which blobs, at most 1,000.
+    #[schema(value_type = Vec<String>)]
     pub blobs: Vec<BlobId>,
 }
 
 /// Addresses, in the order asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Granted {
     /// Path and query on this server, or a whole URL.
     pub urls: Vec<String>,
     /// They end here.
+    #[schema(value_type = i64)]
     pub expires: Millis,
 }
