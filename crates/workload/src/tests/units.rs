@@ -32,7 +32,7 @@ fn reference_times_grow_with_the_work_and_are_never_nothing() {
 fn the_benchmark_gives_one_core_the_score_of_the_class_table() {
     let cpu = tatau_model::card::class("cpu").unwrap().score_milli;
     assert_eq!(cpu, CORE_SCORE_MILLI);
-    assert_eq!(BENCHMARK_REFERENCE_MS * 1_000 / 8_000, cpu);
+    assert_eq!(BENCHMARK_REFERENCE_MS * 1_000 / 7_000, cpu);
 }
 
 #[test]
