@@ -218,6 +218,9 @@ fn attempts(
 
 /// Ended, or never kept at all: no money may be in its escrow.
 fn ended(conn: &Connection, job: JobId) -> Result<bool, StoreError> {
-    let open = "SELECT NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND ended IS NULL)";
-    Ok(conn.prepare_cached(open)?.query_row([rows::int(job.0)?], |r| r.get(0))?)
+    let mut going = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND state IN ('running', 'paused'))",
+    )?;
+    let going: bool = going.query_row([rows::int(job.0)?], |r| r.get(0))?;
+    Ok(!going)
 }

@@ -72,6 +72,14 @@ pub enum StoreError {
         /// The limit.
         limit: usize,
     },
+    /// An answer that would not end. Cutting it silently would make it false.
+    #[error("the answer has more than {limit} rows of {what}; ask for less at once")]
+    TooMany {
+        /// Of what.
+        what: String,
+        /// The limit.
+        limit: usize,
+    },
     /// The operating system.
     #[error("{path} cannot be used ({source}); check that the folder exists and may be written")]
     Io {

@@ -54,10 +54,19 @@ impl WriteLock {
     }
 }
 
+/// Reading and writing, by this user only: the database holds secrets of the platform (seeds, digests of tokens).
+pub(crate) fn private(options: &mut std::fs::OpenOptions) -> &mut std::fs::OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.read(true).write(true).truncate(false)
+}
+
 /// Opens or creates the file for its one writer and brings it to this program's schema.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    // Made here for its permissions, which SQLite copies to the files beside it.
+    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    private(File::options().create(true)).open(path).map_err(io)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let mut conn = Connection::open_with_flags(path, flags)?;

@@ -118,7 +118,7 @@ impl Reader {
 
     /// The attempt's log, if it sent one. Text of strangers: escape it where it is shown.
     pub fn log(&self, attempt: AttemptId) -> Result<Option<String>, StoreError> {
-        let id = rows::int(attempt.0)?;
+        let id = rows::key(attempt.0);
         self.with(|conn| {
             let mut statement = conn.prepare_cached("SELECT text FROM logs WHERE attempt = ?1")?;
             Ok(statement.query_row([id], |r| r.get(0)).optional()?)

@@ -28,6 +28,11 @@ pub(crate) fn int(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| StoreError::Refused(format!("the number {number} is too large")))
 }
 
+/// A number to look for. What SQLite cannot keep was never given out, so it finds nothing.
+pub(crate) fn key(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// A number as it was before.
 pub(crate) fn number(what: &str, stored: i64) -> Result<u64, StoreError> {
     u64::try_from(stored).map_err(|_| StoreError::Damaged(format!("{what} is {stored}")))

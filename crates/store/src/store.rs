@@ -52,9 +52,14 @@ impl Store {
             return Err(StoreError::Broken);
         }
         let done = self.transact(&batch);
-        self.broken =
-            matches!(done, Err(ref e) if !matches!(e, StoreError::Refused(_) | StoreError::TooLarge { .. }));
+        self.close_after(&done);
         done
+    }
+
+    /// A refusal leaves the file as it was; after anything else nobody knows, so nothing more is written.
+    fn close_after<T>(&mut self, done: &Result<T, StoreError>) {
+        use StoreError::{Refused, TooLarge};
+        self.broken |= matches!(done, Err(e) if !matches!(e, Refused(_) | TooLarge { .. }));
     }
 
     fn transact(&mut self, batch: &Batch<'_>) -> Result<(), StoreError> {
@@ -84,6 +89,15 @@ impl Store {
         if self.broken {
             return Err(StoreError::Broken);
         }
+        let done = self.transact_beside(write);
+        self.close_after(&done);
+        done
+    }
+
+    fn transact_beside<T>(
+        &mut self,
+        write: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let fence: i64 = tx.query_row("SELECT fence FROM writer", [], |r| r.get(0))?;
         if fence != self.fence {
@@ -99,11 +113,21 @@ impl Store {
         books::audit(&self.conn)
     }
 
-    /// Copies the database, as of one moment, to a new file. The file must not exist.
+    /// Copies the database, as of one moment, to a new file. The file must not exist; after an error it does not.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let to = to.as_ref();
         // Claims the name, so that no existing file is overwritten.
-        std::fs::File::create_new(to).map_err(|source| StoreError::Io { path: to.to_owned(), source })?;
+        file::private(std::fs::File::options().create_new(true))
+            .open(to)
+            .map_err(|source| StoreError::Io { path: to.to_owned(), source })?;
+        self.copy_to(to).inspect_err(|_| {
+            if let Err(error) = std::fs::remove_file(to) {
+                tracing::warn!(%error, path = %to.display(), "half a backup could not be removed");
+            }
+        })
+    }
+
+    fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
         let mut copy = Connection::open(to)?;
         backup::Backup::new(&self.conn, &mut copy)?.run_to_completion(10_000, Duration::ZERO, None)?;
         Ok(())

@@ -1,5 +1,7 @@
 //! Pages' questions, and what the server keeps beside the market.
 
+#![allow(clippy::unwrap_used)] // a panic here is a failed test
+
 mod market;
 
 use market::Market;
@@ -80,7 +82,10 @@ fn history_is_answered_closed_or_not() {
     let node = market.nodes.values().next().unwrap();
     assert_eq!(reader.node(node.id).unwrap().as_ref(), Some(node));
     assert_eq!(reader.nodes_of(node.owner).unwrap(), std::slice::from_ref(node));
-    assert_eq!(reader.job(JobId(999_999)).unwrap(), None);
+    for unknown in [999_999, u64::MAX] {
+        assert_eq!(reader.job(JobId(unknown)).unwrap(), None);
+        assert!(reader.tasks_of(JobId(unknown), u64::MAX).unwrap().is_empty());
+    }
     let blobs = reader.blobs_in_use(Millis(i64::MAX)).unwrap();
     let open = |a: &&Attempt| market.jobs.get(&a.job).is_some_and(|j| j.ended.is_none());
     assert!(history.attempts.values().filter(open).flat_map(|a| &a.outputs).all(|f| blobs.contains(&f.blob)));

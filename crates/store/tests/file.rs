@@ -1,5 +1,7 @@
 //! Whose file it is: refused when in use, foreign, newer, damaged; copied; read beside the writer.
 
+#![allow(clippy::unwrap_used)] // a panic here is a failed test
+
 mod market;
 
 use market::Market;
@@ -90,9 +92,12 @@ fn a_backup_is_whole_and_overwrites_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("tatau.db"), folder.path().join("copy.db"));
     let market = filled(&path, 500);
+    let mode =
+        |path: &Path| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions());
     let store = Store::open(&path).unwrap();
     store.backup(&copy).unwrap();
     assert!(matches!(store.backup(&copy), Err(StoreError::Io { .. })), "the first backup stays");
+    assert_eq!((mode(&path) & 0o777, mode(&copy) & 0o777), (0o600, 0o600), "secrets are the operator's");
     let copied = Store::open(&copy).unwrap();
     assert_eq!(copied.load().unwrap(), market.expected());
     assert!(copied.audit_books().unwrap().balanced());

@@ -8,7 +8,7 @@ use tatau_model::{Attempt, AttemptId, Digest, Epoch, EpochId};
 impl Reader {
     /// Closed epochs after that number (0: from the first), in order.
     pub fn epochs(&self, after: u64, limit: usize) -> Result<Vec<Epoch>, StoreError> {
-        let (after, limit) = (rows::int(after)?, rows::limit(limit.min(MAX_ROWS)));
+        let (after, limit) = (rows::key(after), rows::limit(limit.min(MAX_ROWS)));
         self.with(|c| {
             all(c, "an epoch", "SELECT body FROM epochs WHERE id > ?1 ORDER BY id LIMIT ?2", [after, limit])
         })
@@ -20,7 +20,7 @@ impl Reader {
         epoch: EpochId,
         domain: &Domain,
     ) -> Result<Vec<(AttemptId, Digest)>, StoreError> {
-        let id = rows::int(epoch.0)?;
+        let id = rows::key(epoch.0);
         let sql = "SELECT body FROM attempts WHERE epoch = ?1 ORDER BY id";
         let attempts: Vec<Attempt> = self.with(|c| all(c, "an attempt", sql, [id]))?;
         let digest = |a: Attempt| {

@@ -31,13 +31,13 @@ impl Reader {
 
     /// Nodes of an owner.
     pub fn nodes_of(&self, owner: Address) -> Result<Vec<Node>, StoreError> {
-        let sql = "SELECT body FROM nodes WHERE owner = ?1 ORDER BY id LIMIT ?2";
-        self.with(|c| all(c, "a node", sql, params![&owner.0[..], rows::limit(MAX_ROWS)]))
+        let sql = "SELECT body FROM nodes WHERE owner = ?1 ORDER BY id";
+        self.with(|c| all(c, "a node", sql, [&owner.0[..]]))
     }
 
     /// The job, open or not.
     pub fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        let id = rows::int(id.0)?;
+        let id = rows::key(id.0);
         self.with(|c| Ok(jobs(c, "WHERE id = ?1", [id])?.pop()))
     }
 
@@ -55,21 +55,22 @@ impl Reader {
 
     /// The task, if there is one.
     pub fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
-        let id = rows::int(id.0)?;
+        let id = rows::key(id.0);
         self.with(|c| one(c, "a task", "SELECT body FROM tasks WHERE id = ?1", [id]))
     }
 
     /// Tasks of a job that changed after that batch (0: all), in order of their numbers. The largest `changed` of the
     /// answer is what to pass next time.
     pub fn tasks_of(&self, job: JobId, changed_after: u64) -> Result<Vec<ChangedTask>, StoreError> {
-        let (job, after) = (rows::int(job.0)?, rows::int(changed_after)?);
+        let (job, after) = (rows::key(job.0), rows::key(changed_after));
         self.with(|c| {
             let mut statement = c.prepare_cached(
-                "SELECT body, changed FROM tasks WHERE job = ?1 AND changed > ?2 ORDER BY id LIMIT ?3",
+                "SELECT body, changed FROM tasks WHERE job = ?1 AND changed > ?2 ORDER BY id",
             )?;
-            let mut found = statement.query([job, after, rows::limit(MAX_ROWS)])?;
+            let mut found = statement.query([job, after])?;
             let mut tasks = Vec::new();
             while let Some(row) = found.next()? {
+                at_most(tasks.len(), "tasks")?;
                 let task = rows::parse("a task", text(row)?)?;
                 tasks.push(ChangedTask { task, changed: rows::number("a task's change", row.get(1)?)? });
             }
@@ -79,44 +80,44 @@ impl Reader {
 
     /// The attempt, open or not.
     pub fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, StoreError> {
-        let id = rows::int(id.0)?;
+        let id = rows::key(id.0);
         self.with(|c| one(c, "an attempt", "SELECT body FROM attempts WHERE id = ?1", [id]))
     }
 
     /// All attempts at a task, in order.
     pub fn attempts_of_task(&self, task: TaskId) -> Result<Vec<Attempt>, StoreError> {
-        let task = rows::int(task.0)?;
+        let task = rows::key(task.0);
         let sql = "SELECT body FROM attempts
-                   WHERE job = (SELECT job FROM tasks WHERE id = ?1) AND task = ?1 ORDER BY id LIMIT ?2";
-        self.with(|c| all(c, "an attempt", sql, [task, rows::limit(MAX_ROWS)]))
+                   WHERE job = (SELECT job FROM tasks WHERE id = ?1) AND task = ?1 ORDER BY id";
+        self.with(|c| all(c, "an attempt", sql, [task]))
     }
 
     /// All attempts at a job's tasks, in order.
     pub fn attempts_of_job(&self, job: JobId) -> Result<Vec<Attempt>, StoreError> {
-        let sql = "SELECT body FROM attempts WHERE job = ?1 ORDER BY id LIMIT ?2";
-        let job = rows::int(job.0)?;
-        self.with(|c| all(c, "an attempt", sql, [job, rows::limit(MAX_ROWS)]))
+        let sql = "SELECT body FROM attempts WHERE job = ?1 ORDER BY id";
+        let job = rows::key(job.0);
+        self.with(|c| all(c, "an attempt", sql, [job]))
     }
 
     /// The audit, open or not.
     pub fn audit(&self, id: AuditId) -> Result<Option<Audit>, StoreError> {
-        let id = rows::int(id.0)?;
+        let id = rows::key(id.0);
         self.with(|c| one(c, "an audit", "SELECT body FROM audits WHERE id = ?1", [id]))
     }
 
     /// All audits of an attempt, in order.
     pub fn audits_of_attempt(&self, attempt: AttemptId) -> Result<Vec<Audit>, StoreError> {
-        let sql = "SELECT body FROM audits WHERE attempt = ?1 ORDER BY id LIMIT ?2";
-        let attempt = rows::int(attempt.0)?;
-        self.with(|c| all(c, "an audit", sql, [attempt, rows::limit(MAX_ROWS)]))
+        let sql = "SELECT body FROM audits WHERE attempt = ?1 ORDER BY id";
+        let attempt = rows::key(attempt.0);
+        self.with(|c| all(c, "an audit", sql, [attempt]))
     }
 
     /// All audits of a job's attempts, in order.
     pub fn audits_of_job(&self, job: JobId) -> Result<Vec<Audit>, StoreError> {
         let sql = "SELECT audits.body FROM attempts JOIN audits ON audits.attempt = attempts.id
-                   WHERE attempts.job = ?1 ORDER BY audits.id LIMIT ?2";
-        let job = rows::int(job.0)?;
-        self.with(|c| all(c, "an audit", sql, [job, rows::limit(MAX_ROWS)]))
+                   WHERE attempts.job = ?1 ORDER BY audits.id";
+        let job = rows::key(job.0);
+        self.with(|c| all(c, "an audit", sql, [job]))
     }
 
     /// Blobs that jobs still need: inputs and bundles, delivered outputs and audit files of every job that is open or
@@ -132,10 +133,12 @@ impl Reader {
             let sql = format!("SELECT body FROM attempts WHERE job IN {kept}");
             each(c, "an attempt", &sql, [ended_since.0], |attempt: Attempt| {
                 blobs.extend(attempt.outputs.iter().map(|f| f.blob));
+                Ok(())
             })?;
             let sql = format!("SELECT body FROM audits WHERE job IN {kept}");
             each(c, "an audit", &sql, [ended_since.0], |audit: Audit| {
                 blobs.extend(audit.files.iter().map(|f| f.blob));
+                Ok(())
             })?;
             Ok(blobs)
         })
@@ -168,7 +171,7 @@ pub(super) fn one<T: DeserializeOwned>(
     body.map(|text| rows::parse(what, &text)).transpose()
 }
 
-/// All records of a query, in its order.
+/// All records of a query, in its order; an error where they are too many.
 pub(super) fn all<T: DeserializeOwned>(
     conn: &Connection,
     what: &str,
@@ -176,8 +179,17 @@ pub(super) fn all<T: DeserializeOwned>(
     params: impl Params,
 ) -> Result<Vec<T>, StoreError> {
     let mut records = Vec::new();
-    each(conn, what, sql, params, |record| records.push(record))?;
+    each(conn, what, sql, params, |record| {
+        at_most(records.len(), what)?;
+        records.push(record);
+        Ok(())
+    })?;
     Ok(records)
+}
+
+/// Room for one more row?
+fn at_most(rows: usize, what: &str) -> Result<(), StoreError> {
+    if rows < MAX_ROWS { Ok(()) } else { Err(StoreError::TooMany { what: what.to_owned(), limit: MAX_ROWS }) }
 }
 
 fn each<T: DeserializeOwned>(
@@ -185,12 +197,12 @@ fn each<T: DeserializeOwned>(
     what: &str,
     sql: &str,
     params: impl Params,
-    mut take: impl FnMut(T),
+    mut take: impl FnMut(T) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut found = statement.query(params)?;
     while let Some(row) = found.next()? {
-        take(rows::parse(what, text(row)?)?);
+        take(rows::parse(what, text(row)?)?)?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@ use std::{
 
 /// Connections kept open between calls.
 const IDLE: usize = 8;
-/// Rows one answer has at most, whatever is asked.
-pub(crate) const MAX_ROWS: usize = 100_000;
+/// Rows of one answer; a page is cut there, a whole is refused.
+pub(crate) const MAX_ROWS: usize = 1_000_000;
 
 /// Reads. Cheap to clone; every call blocks, so async code calls it from a blocking thread.
 #[derive(Debug, Clone)]

@@ -50,7 +50,7 @@ impl Reader {
 
     fn statement_of(&self, holder: &str, after: u64, limit: usize) -> Result<Vec<StatementRow>, StoreError> {
         let limit = limit.clamp(1, MAX_ROWS);
-        let after = rows::int(after)?;
+        let after = rows::key(after);
         self.with(|conn| {
             let mut statement = conn.prepare_cached(
                 "SELECT legs.entry, journal.at, journal.why, balances.account, legs.amount, legs.balance
