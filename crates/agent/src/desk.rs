@@ -164,7 +164,7 @@ impl Desk {
             cards: free,
             audits: 0,
             warm,
-            running: held.keys().copied().collect(),
+            running: held.iter().filter(|(_, h)| !*h.cancel.borrow()).map(|(id, _)| *id).collect(),
             auditing: Vec::new(),
             wait_ms: POLL_MS,
         }

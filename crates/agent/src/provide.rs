@@ -8,6 +8,7 @@ use crate::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
 };
 use tatau_api::PollAnswer;
 use tatau_client::{Client, ClientError, Credentials, Patience};
@@ -16,6 +17,11 @@ use tatau_worker::{
     Role, Started, Stop, StopSignal, start_node, told, work_line, worth_waiting,
 };
 use tokio::{sync::mpsc, task::JoinSet};
+
+/// The platform is told that the node stops, within this.
+const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+/// An empty answer that came sooner than this was not waited for.
+const HASTE: Duration = Duration::from_secs(1);
 
 /// Why a provider cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -135,17 +141,19 @@ async fn attend<P: Platform>(
     let mut drained = false;
     loop {
         let finishing = *stop.borrow() >= Stop::Finish;
-        if finishing && !desk.busy() && desk.under_way.load(Ordering::Acquire) == 0 {
-            return Ok(());
-        }
         if finishing && !drained {
             // Leases that cross this word on their way are given back when they arrive.
             drained = true;
-            if let Err(error) = platform.drain(true).await {
-                tracing::debug!(%error, "the platform was not told that this node stops");
+            let told = tokio::time::timeout(DRAIN_LIMIT, platform.drain(true)).await;
+            if !matches!(told, Ok(Ok(_))) {
+                tracing::debug!("the platform was not told that this node stops");
             }
         }
+        if finishing && !desk.busy() && desk.under_way.load(Ordering::Acquire) == 0 {
+            return Ok(());
+        }
         let poll = desk.poll(&cards, !finishing);
+        let began = Instant::now();
         let answer = tokio::select! {
             biased;
             () = told(&mut stop, Stop::Finish), if !finishing => continue,
@@ -155,8 +163,13 @@ async fn attend<P: Platform>(
         };
         match answer {
             Ok(answer) => {
-                backoff.reset();
                 desk.answered();
+                if answer == PollAnswer::default() && began.elapsed() < HASTE {
+                    // A platform that does not hold polls open is asked less often.
+                    backoff.wait().await;
+                } else {
+                    backoff.reset();
+                }
                 take(desk, lines, answer);
             }
             Err(error) if matches!(error.status(), Some(401 | 404)) => {

@@ -166,7 +166,7 @@ impl Desk {
             audits: u16::try_from(free).unwrap_or(u16::MAX),
             warm,
             running: Vec::new(),
-            auditing: held.keys().copied().collect(),
+            auditing: held.iter().filter(|(_, h)| !*h.cancel.borrow()).map(|(id, _)| *id).collect(),
             wait_ms: POLL_MS,
         }
     }

@@ -63,7 +63,7 @@ impl NodeOptions {
             runner,
             runner_args: vec!["session".into()],
             blob_cap_bytes: 20 << 30,
-            idle: Duration::from_secs(120),
+            idle: Duration::from_mins(2),
         })
     }
 }
@@ -268,10 +268,13 @@ async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
     ask: impl Fn() -> F,
 ) -> Result<T, ClientError> {
     let mut backoff = Backoff::default();
+    let mut said = false;
     loop {
         match ask().await {
             Err(error) if worth_waiting(&error) && error.status() != Some(401) => {
-                on(NodeEvent::Waiting { reason: error.to_string() });
+                if !std::mem::replace(&mut said, true) {
+                    on(NodeEvent::Waiting { reason: error.to_string() });
+                }
                 backoff.wait().await;
             }
             done => return done,

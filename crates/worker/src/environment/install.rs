@@ -17,7 +17,7 @@ use tokio::{
 /// Where a sandbox sees interpreters of the system.
 const VISIBLE: [&str; 2] = ["/usr/bin", "/usr/local/bin"];
 /// Longest time of one step on a slow line.
-const STEP_LIMIT: Duration = Duration::from_secs(3600);
+const STEP_LIMIT: Duration = Duration::from_hours(1);
 /// Folder of an interpreter that comes with the environment.
 const OWN_PYTHON: &str = "python";
 

@@ -21,7 +21,7 @@ pub async fn missing_packages(needs: &[Need]) -> Result<Vec<String>, Environment
     Ok(missing(needs, &String::from_utf8_lossy(&told.stdout)))
 }
 
-/// Lines look like `	libX11.so.6 (libc6,x86-64) => /lib/x86_64-linux-gnu/libX11.so.6`.
+/// Lines look like `libX11.so.6 (libc6,x86-64) => /lib/x86_64-linux-gnu/libX11.so.6`, indented.
 fn missing(needs: &[Need], table: &str) -> Vec<String> {
     let wanted = if cfg!(target_arch = "x86_64") { "x86-64" } else { "" };
     let known: HashSet<&str> = table
