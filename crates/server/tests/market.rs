@@ -39,7 +39,13 @@ async fn made_up(client: &Client, lease: &Lease) -> (Vec<OutputFile>, Digest) {
     (files, root)
 }
 
-fn receipt(key: &SigningKey, lease: &Lease, files: &[OutputFile], trace_root: Digest, units: u64) -> ReceiptCommit {
+fn receipt(
+    key: &SigningKey,
+    lease: &Lease,
+    files: &[OutputFile],
+    trace_root: Digest,
+    units: u64,
+) -> ReceiptCommit {
     let mut receipt = Receipt {
         manifest_root: manifest_root(files),
         trace_root,
@@ -100,7 +106,10 @@ async fn a_benchmark_goes_from_lease_to_revealed_audit_and_survives_restarts() {
     let text = serde_json::to_string(&audit).unwrap();
     assert!(!text.contains(&files[0].blob.to_string()), "the claim is not shown");
     assert!(audit.order.request.as_ref().unwrap().contains("benchmark"), "{text}");
-    let crops = vec![put(&validator, "crop_0.f32", vec![1; 64]).await, put(&validator, "crop_1.f32", vec![2; 64]).await];
+    let crops = vec![
+        put(&validator, "crop_0.f32", vec![1; 64]).await,
+        put(&validator, "crop_1.f32", vec![2; 64]).await,
+    ];
     let reveal = AuditReveal { files: crops.clone(), work_ms: 5 };
     assert!(validator.audit_reveal(audit.audit, &reveal).await.is_err(), "commit first");
     let claim = AuditCommitment::to_files(audit.audit, judge_key.address(), &crops);

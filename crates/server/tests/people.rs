@@ -12,7 +12,8 @@ use tatau_model::{Amount, Clock, Digest, Millis, SystemClock};
 async fn raw(home: &Home, method: &str, path: &str, line: &str, body: &str) -> (u16, String) {
     let http = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let url = format!("{}{path}", home.ready.url);
-    let request = http.request(method.parse().unwrap(), url).header("authorization", line).body(body.to_owned());
+    let request =
+        http.request(method.parse().unwrap(), url).header("authorization", line).body(body.to_owned());
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
@@ -68,7 +69,8 @@ async fn strangers_old_clocks_replays_and_altered_requests_are_refused() {
     assert_eq!(status, 401);
     assert!(body.contains("used before"), "{body}");
 
-    let signed = |body: &[u8]| sign_request(&key, "POST", "/v1/account/stake", body, SystemClock.now(), nonce());
+    let signed =
+        |body: &[u8]| sign_request(&key, "POST", "/v1/account/stake", body, SystemClock.now(), nonce());
     let line = signed(br#"{"amount":1}"#);
     assert_eq!(raw(&home, "POST", "/v1/account/stake", &line, r#"{"amount":9}"#).await.0, 401);
     let line = sign_request(&key, "GET", "/v1/jobs?limit=1", b"", SystemClock.now(), nonce());

@@ -39,9 +39,13 @@ impl Home {
     }
 
     pub async fn in_dir(dir: TempDir, config: Config) -> Self {
+        Self::with(dir, config, None).await
+    }
+
+    pub async fn with(dir: TempDir, config: Config, judge: Option<JudgeOptions>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (told, ready) = oneshot::channel();
-        let options = options(dir.path(), config.clone());
+        let options = ServeOptions { judge, ..options(dir.path(), config.clone()) };
         let running = tokio::spawn(async move {
             let told = move |ready: &Ready| drop(told.send(ready.clone()));
             serve(options, told, async move { drop(stopped.await) }).await
