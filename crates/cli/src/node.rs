@@ -1,0 +1,128 @@
+//! What `provide` and `validate` share: the node's flags, and how it is told to stop.
+
+use crate::{context::Context, exit::Ended, out};
+use std::path::PathBuf;
+use tatau_worker::{NodeError, NodeOptions, Stage, Stop, StopSignal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// The environment that scenes need.
+pub const ENVIRONMENT: &str = "blender-5.0";
+
+/// Flags of a node.
+#[derive(Debug, clap::Args)]
+pub struct NodeFlags {
+    /// CPU slots; each takes one task at a time. Default: one slot with all threads.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    slots: Option<u32>,
+    /// CPU threads to share among the slots; default: all.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    threads: Option<u32>,
+    /// Memory to share among the slots, MiB; default: the machine's, less what it needs itself.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(256..))]
+    memory_mib: Option<u64>,
+    /// A name for people; default: the machine's.
+    #[arg(long)]
+    name: Option<String>,
+    /// Size of the cache of inputs, GiB.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    cache_gib: u64,
+    /// Run without the owner's key: a delegation made earlier lies in the data folder.
+    #[arg(long)]
+    no_owner_key: bool,
+}
+
+impl NodeFlags {
+    /// The node that the flags describe.
+    pub fn options(&self, context: &Context) -> anyhow::Result<NodeOptions> {
+        let owner = if self.no_owner_key { None } else { Some(context.owner()?) };
+        let mut node = NodeOptions::new(context.data()?.join("node"), context.cache()?, owner)?;
+        node.slots = self.slots;
+        node.threads = self.threads;
+        node.memory_mib = self.memory_mib;
+        node.blob_cap_bytes = self.cache_gib << 30;
+        if let Some(name) = &self.name {
+            let plain = !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control);
+            if !plain {
+                return Err(Ended::usage("--name has 1 to 100 bytes and no control characters").into());
+            }
+            node.name.clone_from(name);
+        }
+        Ok(node)
+    }
+}
+
+/// Ctrl-C (or a polite kill) once: finish; twice: at once.
+pub fn stop_signal() -> anyhow::Result<StopSignal> {
+    let (tell, hear) = watch::channel(Stop::Run);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        let words = [
+            (Stop::Finish, "finishing what runs and giving back the rest; Ctrl-C again stops at once"),
+            (Stop::Now, "stopping; finished work is delivered at the next start"),
+        ];
+        for (word, text) in words {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            out::say(text);
+            tell.send_replace(word);
+        }
+    });
+    Ok(hear)
+}
+
+/// A node that was told to stop before it had started has done nothing wrong.
+pub fn unless_stopped(error: &NodeError) -> bool {
+    matches!(error, NodeError::Stopped)
+}
+
+/// What is being done about an environment.
+pub fn stage(environment: &str, stage: &Stage) -> String {
+    match stage {
+        Stage::Waiting => format!("{environment}: another process is making it; waiting"),
+        Stage::Preparing => format!("{environment}: preparing"),
+        Stage::Installing(line) => format!("{environment}: {}", out::clean_line(line)),
+        Stage::Checking => format!("{environment}: checking"),
+        Stage::Ready => format!("{environment}: ready"),
+    }
+}
+
+/// For programs.
+pub fn stage_json(environment: &str, stage: &Stage) -> serde_json::Value {
+    let (name, detail) = match stage {
+        Stage::Waiting => ("waiting", None),
+        Stage::Preparing => ("preparing", None),
+        Stage::Installing(line) => ("installing", Some(line)),
+        Stage::Checking => ("checking", None),
+        Stage::Ready => ("ready", None),
+    };
+    serde_json::json!({"event": "provisioning", "environment": environment, "stage": name, "detail": detail})
+}
+
+/// A node's folder.
+pub fn python(folder: &std::path::Path) -> PathBuf {
+    folder.join("bin").join("python")
+}
+
+/// Warnings of the libraries go to standard error; `TATAU_LOG` asks for more.
+pub fn log(default: &str, json: bool) -> anyhow::Result<()> {
+    let filter = match std::env::var("TATAU_LOG") {
+        Ok(wanted) => tracing_subscriber::EnvFilter::try_new(&wanted).map_err(|e| {
+            Ended::usage(format!("TATAU_LOG={wanted} cannot be read: {e}"))
+                .hint("write for example TATAU_LOG=info")
+        })?,
+        Err(_) => tracing_subscriber::EnvFilter::try_new(default)?,
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        log.json().init();
+    } else {
+        log.with_ansi(out::colour("1", "x") != "x").init();
+    }
+    Ok(())
+}

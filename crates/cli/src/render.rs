@@ -1,0 +1,132 @@
+//! `tatau render`.
+
+use crate::{
+    context::Context,
+    deliver::{Wish, deliver},
+    exit::Ended,
+    out,
+    told::Told,
+};
+use std::path::PathBuf;
+use tatau_model::{Amount, Strategy, card};
+use tatau_submit::{BundleFolder, Scene};
+
+/// Renders a scene: inspects it, shows the price, pays, and brings the frames into a folder.
+///
+/// The scene is opened on a provider's machine, inside a sandbox: you need no Blender. Files that it refers to are found and
+/// uploaded; what is missing is listed before anything but the inspection is paid. Frames arrive as frames/frame_0001.exr (raw) and
+/// frames/frame_0001.png (pictures), at the end video.mp4. Asked again with the same scene, frames and folder, the command goes on where
+/// it was, and pays once.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  tatau render scene.blend --frames 1-24 --out frames
+  tatau render scene.blend --frames 1-100:2,200 --out frames --yes --max-price 5
+  tatau render scene.blend --class rtx-3090 --strategy fastest --no-video --out frames
+  tatau render scene.blend --frames 1 --out still --yes --json | jq .")]
+pub struct Render {
+    /// The .blend file.
+    scene: PathBuf,
+    /// Frames, such as 1-24 or 1-10:2,20; without it the scene's own range.
+    #[arg(long, value_name = "FRAMES", allow_hyphen_values = true)]
+    frames: Option<String>,
+    /// Folder for the results; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    terms: Terms,
+    /// Make no video at the end.
+    #[arg(long)]
+    no_video: bool,
+    /// Writes the job as a bundle folder (Open Job Description) after inspecting, and pays nothing.
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+}
+
+/// How to buy.
+#[derive(Debug, clap::Args)]
+pub struct Terms {
+    /// Pay without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// The job never costs more, TATAU.
+    #[arg(long, value_name = "AMOUNT")]
+    pub max_price: Option<Amount>,
+    /// Only cards of this class, such as rtx-3090 or cpu.
+    #[arg(long, value_parser = class)]
+    pub class: Option<String>,
+    /// Which offers: near the lowest price, up to the middle, or all with the fast ones first.
+    #[arg(long, value_parser = strategy)]
+    pub strategy: Option<Strategy>,
+    /// A folder where files of the scene may lie too (may be given several times).
+    #[arg(long, value_name = "DIR")]
+    pub assets: Vec<PathBuf>,
+}
+
+fn class(name: &str) -> Result<String, String> {
+    let names: Vec<&str> = card::CLASSES.iter().map(|class| class.name).collect();
+    if names.contains(&name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("there is no such class; use one of: {}", names.join(", ")))
+    }
+}
+
+fn strategy(name: &str) -> Result<Strategy, String> {
+    match name {
+        "cheapest" => Ok(Strategy::Cheapest),
+        "balanced" => Ok(Strategy::Balanced),
+        "fastest" => Ok(Strategy::Fastest),
+        _ => Err("use one of: cheapest, balanced, fastest".into()),
+    }
+}
+
+pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
+    let scene = Scene::open(&options.scene)?;
+    let frames = options.frames.as_deref().map(tatau_submit::check_frames).transpose()?;
+    if options.terms.max_price.is_some_and(|most| !most.is_positive()) {
+        return Err(Ended::usage("--max-price must be more than zero").into());
+    }
+    let terms = options.terms;
+    let wish = Wish {
+        name: scene.stem().to_owned(),
+        scene,
+        frames,
+        out: options.out,
+        yes: terms.yes,
+        max_price: terms.max_price,
+        class: terms.class,
+        strategy: terms.strategy.unwrap_or_default(),
+        video: !options.no_video,
+        assets: terms.assets,
+    };
+    match options.bundle {
+        Some(dir) => bundle(&dir, wish, context).await,
+        None => deliver(wish, context).await,
+    }
+}
+
+async fn bundle(dir: &std::path::Path, wish: Wish, context: &Context) -> anyhow::Result<()> {
+    let client = context.account().await?;
+    let mut told = Told::new(context.json());
+    let closed = tatau_submit::close(&client, &wish.scene, &wish.assets, &mut told).await?;
+    told.done();
+    let bundle = BundleFolder {
+        name: wish.name,
+        scene: wish.scene.file,
+        frames: wish.frames.unwrap_or_else(|| closed.report.frames()),
+        video: wish.video,
+        class: wish.class,
+        strategy: wish.strategy,
+        cap: wish.max_price,
+    };
+    tatau_submit::write_bundle(dir, &bundle, &closed.scene, &closed.placed, &wish.out)?;
+    if context.json() {
+        out::json(&serde_json::json!({"event": "bundle", "dir": dir, "inspection": closed.inspection}));
+    }
+    out::say(&format!(
+        "wrote the bundle {}; `tatau submit {} --out DIR` renders it",
+        dir.display(),
+        dir.display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! `tatau submit`.
+
+use crate::{
+    context::Context,
+    deliver::{Wish, deliver},
+    render::Terms,
+};
+use std::path::PathBuf;
+use tatau_submit::Scene;
+
+/// Submits a bundle folder: Open Job Description files and tatau.yaml, as `tatau render --bundle` writes them.
+///
+/// The bundle says what is rendered (template.yaml, parameter_values.yaml), with which files (asset_references.yaml), and on which terms
+/// (tatau.yaml: class, strategy, cap, video); flags here go before the bundle's terms. For now only bundles with the steps of
+/// `tatau render` are taken.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:
+  tatau render scene.blend --frames 1-24 --out frames --bundle my-bundle
+  tatau submit my-bundle --out frames")]
+pub struct Submit {
+    /// The bundle's folder.
+    bundle: PathBuf,
+    /// Folder for the results; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    terms: Terms,
+}
+
+pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
+    let bundle = tatau_submit::read_bundle(&options.bundle)?;
+    let scene = Scene::open(&bundle.scene)?;
+    let terms = options.terms;
+    let wish = Wish {
+        scene,
+        name: bundle.name,
+        frames: Some(bundle.frames),
+        out: options.out,
+        yes: terms.yes,
+        max_price: terms.max_price.or(bundle.cap),
+        class: terms.class.or(bundle.class),
+        strategy: terms.strategy.unwrap_or(bundle.strategy),
+        video: bundle.video,
+        assets: terms.assets,
+    };
+    deliver(wish, context).await
+}
