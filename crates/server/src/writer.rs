@@ -1,9 +1,9 @@
-//! The one writer: a thread that owns the market's state.
+//! The one writer: a thread that owns the market's state, and one that makes its decisions durable.
 //!
-//! It takes what happened from a bounded queue, decides by the engine, applies each event's changes before the next event,
-//! commits the batch, and only then answers and performs effects. Nothing that is not durable is ever answered: also
-//! reads wait for the commit of what they saw. When a commit fails, memory and disk no longer agree; the thread logs
-//! why, drops every waiting answer and ends, and with it the server: closed, not wrong.
+//! The desk takes what happened from a bounded queue, decides by the engine, and applies each event's changes before the
+//! next event; the press commits the batch, and only then answers and performs effects. Nothing that is not durable is
+//! ever answered: also reads wait for the commit of what they saw. When a commit fails, memory and disk no longer agree:
+//! the press logs why, drops every waiting answer and ends, and with it the server: closed, not wrong.
 
 use crate::{error::ApiError, wakes::Wakes};
 use rand::SeedableRng;
@@ -63,16 +63,23 @@ impl Writer {
     ) -> std::io::Result<(Self, oneshot::Receiver<Result<(), WriterError>>)> {
         let (queue, messages) = mpsc::channel(QUEUE);
         let (ended, end) = oneshot::channel();
+        let (press, batches) = std::sync::mpsc::sync_channel(1);
         let desk = Desk {
             state,
-            store,
-            wakes,
             rng: ChaCha20Rng::from_rng(&mut rand::rng()),
             now: SystemClock.now(),
             batch: Batch::default(),
+            press,
         };
-        std::thread::Builder::new().name("writer".into()).spawn(move || {
-            let result = desk.run(messages);
+        let desk = std::thread::Builder::new().name("desk".into()).spawn(move || desk.run(messages))?;
+        std::thread::Builder::new().name("press".into()).spawn(move || {
+            let pressed = Press { store, wakes }.run(&batches);
+            // The desk notices at its next batch that nobody takes it.
+            drop(batches);
+            let result = match desk.join() {
+                Ok(decided) => pressed.and(decided),
+                Err(_) => Err(WriterError::Apply("the deciding thread panicked".into())),
+            };
             if let Err(error) = &result {
                 tracing::error!(%error, "the writer stopped");
             }
@@ -157,13 +164,25 @@ struct Batch {
     keeps: Vec<Keep>,
 }
 
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.keeps.is_empty() && self.changes.is_empty()
+    }
+}
+
+/// Decides. While one batch is made durable by the press, the desk decides the next.
 struct Desk {
     state: State,
-    store: Store,
-    wakes: Arc<Wakes>,
     rng: ChaCha20Rng,
     now: Millis,
     batch: Batch,
+    press: std::sync::mpsc::SyncSender<Batch>,
+}
+
+/// Makes batches durable, in order, then answers.
+struct Press {
+    store: Store,
+    wakes: Arc<Wakes>,
 }
 
 impl Desk {
@@ -177,7 +196,12 @@ impl Desk {
                 going = self.take(next)?;
                 taken += 1;
             }
-            self.commit()?;
+            // Waits while the press works on the batch before the last: memory is never more than two batches ahead.
+            let batch = std::mem::take(&mut self.batch);
+            if !batch.is_empty() && self.press.send(batch).is_err() {
+                // The press ended with an error, and tells it.
+                return Ok(());
+            }
             if !going {
                 break;
             }
@@ -216,9 +240,18 @@ impl Desk {
         self.batch.effects.extend(outcome.effects);
         Ok(Ok(outcome.reply))
     }
+}
 
-    fn commit(&mut self) -> Result<(), WriterError> {
-        let Batch { changes, effects, mut answers, keeps } = std::mem::take(&mut self.batch);
+impl Press {
+    fn run(mut self, batches: &std::sync::mpsc::Receiver<Batch>) -> Result<(), WriterError> {
+        while let Ok(batch) = batches.recv() {
+            self.commit(batch)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: Batch) -> Result<(), WriterError> {
+        let Batch { changes, effects, mut answers, keeps } = batch;
         if changes.iter().any(|c| !matches!(c, Change::Seen { .. })) {
             self.store.commit(&changes).map_err(|e| WriterError::Commit(e.to_string()))?;
         }
