@@ -91,25 +91,48 @@ impl Client {
         }
     }
 
-    /// Downloads into memory.
+    /// Downloads into memory what a grant's `url` names; only bytes whose BLAKE3 is `expected`, at most `most_bytes`.
     pub async fn download_bytes(
         &self,
         url: &str,
         expected: BlobId,
         most_bytes: u64,
     ) -> Result<Vec<u8>, ClientError> {
-        let folder = std::env::temp_dir();
-        let name: [u8; 16] = rand::RngExt::random(&mut rand::rng());
-        let to = folder.join(format!("tatau-{}", BlobId(widen(name))));
-        let got = self.download(url, &to, expected, most_bytes, &mut |_, _| {}).await;
-        let bytes = match got {
-            Ok(_) => tokio::fs::read(&to).await.map_err(|e| ClientError::file("read", &to, &e)),
-            Err(e) => Err(e),
-        };
-        for left in [part_of(&to), to] {
-            let _ = tokio::fs::remove_file(left).await;
+        let started = Instant::now();
+        let mut tries = 0u32;
+        loop {
+            let error = match self.fetch_bytes(url, expected, most_bytes).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(Cut::Final(error)) => return Err(error),
+                Err(Cut::Again(error)) => error,
+            };
+            tries = tries.saturating_add(1);
+            match self.patience.pause(tries, started.elapsed()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
         }
-        bytes
+    }
+
+    async fn fetch_bytes(&self, url: &str, expected: BlobId, most_bytes: u64) -> Result<Vec<u8>, Cut> {
+        let request = self.inner.http.get(self.whole_url(url).map_err(Cut::Final)?);
+        let response = request.send().await.map_err(|e| Cut::Again(self.unreachable(&e)))?;
+        if response.status() != StatusCode::OK {
+            return Err(refused(response).await);
+        }
+        let mut bytes = Vec::new();
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|e| Cut::Again(self.unreachable(&e)))?;
+            if (bytes.len() + chunk.len()) as u64 > most_bytes {
+                return Err(Cut::Final(too_large(expected, most_bytes)));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if BlobId(*blake3::hash(&bytes).as_bytes()) != expected {
+            return Err(Cut::Again(wrong_bytes(expected)));
+        }
+        Ok(bytes)
     }
 
     async fn fetch(
@@ -144,12 +167,7 @@ impl Client {
                 let _ = tokio::fs::remove_file(part).await;
                 return Err(Cut::Again(wrong_bytes(expected)));
             }
-            status => {
-                let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-                let body = response.bytes().await.unwrap_or_default();
-                let error = ClientError::Refused { status: status.as_u16(), body: refusal(status, &body) };
-                return Err(if again { Cut::Again(error) } else { Cut::Final(error) });
-            }
+            _ => return Err(refused(response).await),
         }
         let total = response.content_length().map_or(0, |more| have + more);
         let mut stream = response.bytes_stream();
@@ -161,9 +179,7 @@ impl Client {
             have += chunk.len() as u64;
             if have > most_bytes {
                 let _ = tokio::fs::remove_file(part).await;
-                return Err(Cut::Final(ClientError::Malformed(format!(
-                    "blob {expected} is larger than the {most_bytes} bytes expected; nothing of it was kept"
-                ))));
+                return Err(Cut::Final(too_large(expected, most_bytes)));
             }
             hasher.update(&chunk);
             file.write_all(&chunk).await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
@@ -201,10 +217,19 @@ fn part_of(to: &Path) -> PathBuf {
     name.into()
 }
 
-fn widen(half: [u8; 16]) -> [u8; 32] {
-    let mut whole = [0; 32];
-    whole[..16].copy_from_slice(&half);
-    whole
+fn too_large(expected: BlobId, most_bytes: u64) -> ClientError {
+    ClientError::Malformed(format!(
+        "blob {expected} is larger than the {most_bytes} bytes expected; nothing of it was kept"
+    ))
+}
+
+/// The server's refusal, and whether waiting may help.
+async fn refused(response: reqwest::Response) -> Cut {
+    let status = response.status();
+    let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    let body = response.bytes().await.unwrap_or_default();
+    let error = ClientError::Refused { status: status.as_u16(), body: refusal(status, &body) };
+    if again { Cut::Again(error) } else { Cut::Final(error) }
 }
 
 /// Opens or makes the partial file and hashes what it holds.

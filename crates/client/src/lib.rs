@@ -50,7 +50,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("tatau/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
+            .read_timeout(Duration::from_mins(1))
             .redirect(reqwest::redirect::Policy::none())
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(20))

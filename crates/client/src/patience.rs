@@ -18,7 +18,7 @@ impl Patience {
     /// Ten seconds: a hiccup, a quick restart. The default.
     pub const BRIEF: Self = Self { limit: Duration::from_secs(10) };
     /// A day: nodes wait out restarts and lost networks.
-    pub const LONG: Self = Self { limit: Duration::from_secs(24 * 3600) };
+    pub const LONG: Self = Self { limit: Duration::from_hours(24) };
 
     /// Keeps trying for `limit` (at most a day).
     pub fn of(limit: Duration) -> Self {
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(Patience::NONE.pause(1, Duration::ZERO), None);
         let first = Patience::BRIEF.pause(1, Duration::ZERO).unwrap();
         assert!(first >= FIRST / 2 && first <= FIRST, "{first:?}");
-        let late = Patience::LONG.pause(4_000_000, Duration::from_secs(60)).unwrap();
+        let late = Patience::LONG.pause(4_000_000, Duration::from_mins(1)).unwrap();
         assert!(late >= LONGEST / 2 && late <= LONGEST, "{late:?}");
         assert_eq!(Patience::BRIEF.pause(9, Duration::from_secs(10)), None);
     }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 /// Bytes of one chunk; the server takes up to 8 MiB.
 pub const CHUNK_BYTES: usize = 4 << 20;
 /// Time for one chunk on a slow line (4 MiB at 100 kbit/s take six minutes).
-const CHUNK_TIMEOUT: Duration = Duration::from_secs(420);
+const CHUNK_TIMEOUT: Duration = Duration::from_mins(7);
 /// How often the server may move the offset before the upload is given up.
 const MOST_DETOURS: u32 = 64;
 

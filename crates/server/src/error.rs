@@ -70,8 +70,7 @@ impl From<Refusal> for ApiError {
         let Refusal { code, sentence } = refusal;
         match code {
             "not_found" => Self::not_found(sentence),
-            "not_yours" => Self::new(StatusCode::FORBIDDEN, code, sentence),
-            "barred" => Self::new(StatusCode::FORBIDDEN, code, sentence),
+            "not_yours" | "barred" => Self::new(StatusCode::FORBIDDEN, code, sentence),
             "too_little" => Self::new(StatusCode::PAYMENT_REQUIRED, code, sentence),
             "conflict" => Self::conflict(sentence),
             "invalid" => Self::invalid(sentence),

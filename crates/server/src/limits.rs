@@ -22,10 +22,12 @@ pub(crate) const CHUNK: usize = 8 << 20;
 pub(crate) const RECEIPTS_AT_ONCE: usize = 1_000;
 /// Longest wait of a long poll, ms.
 pub(crate) const WAIT_MS: u64 = 25_000;
-/// One request a peer every so many milliseconds, on average.
-pub(crate) const EVERY_MS: u64 = 2;
+/// One request a peer every so many microseconds, on average.
+pub(crate) const EVERY_US: u64 = 2_000;
+/// The same on a local server, where everybody is a neighbour.
+pub(crate) const EVERY_US_LOCAL: u64 = 50;
 /// Requests that a peer may make at once before the average counts.
-pub(crate) const BURST: u32 = 4_000;
+pub(crate) const BURST: u32 = 5_000;
 
 /// Peers by address; on this machine each connection by itself, so that a local crowd is not taken for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -167,12 +167,11 @@ pub async fn serve(
     for task in background {
         let _ = task.await;
     }
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            writer.stop().await;
-            writer_end.await
-        }
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        writer.stop().await;
+        writer_end.await
     };
     let _ = std::fs::remove_file(data.join("server.json"));
     ended.map_err(|_| ServeError::Internal("the writer's thread died".into()))??;
@@ -231,13 +230,12 @@ async fn recover(options: &ServeOptions) -> Result<Recovered, ServeError> {
 
 /// A secret among the settings, made on first use.
 fn kept_secret(store: &mut Store, key: &str) -> Result<Digest, ServeError> {
-    let text = match store.setting(key)? {
-        Some(text) => text,
-        None => {
-            let text = secret::hex();
-            store.put_setting(key, &text)?;
-            text
-        }
+    let text = if let Some(text) = store.setting(key)? {
+        text
+    } else {
+        let text = secret::hex();
+        store.put_setting(key, &text)?;
+        text
     };
     text.parse().map_err(|_| ServeError::Internal(format!("the setting {key} cannot be read")))
 }

@@ -39,14 +39,13 @@ async fn done(app: &App, job: &Job, total: u32) -> Result<u32, ApiError> {
     }
     let id = job.id;
     let open = app.writer.read(move |s| s.job(id).map(|_| s.counts(id))).await?;
-    let done = match open {
+    let done = if let Some(counts) = open {
         // The video is the last task: a job with it accepted is finished.
-        Some(counts) => counts.accepted.saturating_sub(counts.finishes),
-        None => {
-            let first_wave = |work: &Work| !matches!(work, Work::Finish { .. } | Work::Video);
-            let tasks = app.archive.tasks_of(id).await?;
-            tasks.iter().filter(|t| t.state == TaskState::Accepted && first_wave(&t.work)).count()
-        }
+        counts.accepted.saturating_sub(counts.finishes)
+    } else {
+        let first_wave = |work: &Work| !matches!(work, Work::Finish { .. } | Work::Video);
+        let tasks = app.archive.tasks_of(id).await?;
+        tasks.iter().filter(|t| t.state == TaskState::Accepted && first_wave(&t.work)).count()
     };
     Ok(u32::try_from(done).unwrap_or(u32::MAX).min(total))
 }

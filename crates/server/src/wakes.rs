@@ -41,11 +41,10 @@ impl Wakes {
         let mut jobs = HashSet::new();
         for effect in effects {
             match effect {
-                Effect::WakeProviders => providers = true,
                 Effect::WakeValidators => validators = true,
                 Effect::WakeJob(job) => drop(jobs.insert(*job)),
-                // The node that holds it may be waiting: its poll looks again and names it.
-                Effect::StopAttempt(_) => providers = true,
+                // The node that holds a stopped attempt may be waiting: its poll looks again and names it.
+                Effect::WakeProviders | Effect::StopAttempt(_) => providers = true,
                 // Never full: every revealed audit is named once a commit, and the comparator drains it.
                 Effect::Judge(audit) => drop(self.judge.send(*audit)),
             }

@@ -116,14 +116,14 @@ pub(crate) async fn check_inputs(app: &App, inputs: BlobId, scene: &str) -> Resu
     let missing = app.blobs.run(move |store| {
         let mut missing = Vec::new();
         for file in manifest.files() {
-            if store.size(&file.blob)? != Some(file.bytes) {
-                missing.push(file.path.clone());
-                if missing.len() > 5 {
-                    break;
-                }
-            } else {
+            if store.size(&file.blob)? == Some(file.bytes) {
                 // Wanted from now on: no collection takes it while the job is being made.
                 store.touch(&file.blob)?;
+                continue;
+            }
+            missing.push(file.path.clone());
+            if missing.len() > 5 {
+                break;
             }
         }
         Ok(missing)

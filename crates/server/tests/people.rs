@@ -1,4 +1,5 @@
 //! Accounts, authentication, tokens, statements, limits, stop and restart: through the real client.
+#![allow(clippy::unwrap_used)]
 
 mod home;
 

@@ -106,13 +106,12 @@ impl Desk {
         let unavailable =
             |e: &dyn std::fmt::Display| DeskError::Unavailable(format!("the comparator cannot start: {e}"));
         fs::create_dir_all(&self.inputs).map_err(|e| unavailable(&e))?;
-        let env_dir = match &self.options.environment {
-            Some(dir) => dir.clone(),
-            None => {
-                let recipe = Recipe::by_name(ENVIRONMENT).map_err(|e| unavailable(&e))?;
-                let mut on = |stage| tracing::info!(?stage, "the comparator's environment");
-                provision(&self.options.cache, &recipe, &mut on).await.map_err(|e| unavailable(&e))?
-            }
+        let env_dir = if let Some(dir) = &self.options.environment {
+            dir.clone()
+        } else {
+            let recipe = Recipe::by_name(ENVIRONMENT).map_err(|e| unavailable(&e))?;
+            let mut on = |stage| tracing::info!(?stage, "the comparator's environment");
+            provision(&self.options.cache, &recipe, &mut on).await.map_err(|e| unavailable(&e))?
         };
         let files: Vec<(&str, &[u8])> =
             runtime::BLENDER.iter().map(|f| (f.name, f.text.as_bytes())).collect();

@@ -11,7 +11,11 @@ pub use desk::JudgeOptions;
 
 use crate::app::App;
 use desk::{Desk, DeskError};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 use tatau_audit::verdict;
 use tatau_engine::Event;
 use tatau_model::{Attempt, Audit, AuditId, AuditState, Job, Measurement, OutputFile, Task, Verdict, Work};
@@ -25,6 +29,8 @@ use tokio::sync::mpsc;
 const TRIES: u32 = 3;
 /// Before a comparator that cannot start is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Before an audit whose files could not be read is tried again.
+const SHORT_PAUSE: Duration = Duration::from_millis(500);
 
 /// Everything about one revealed audit.
 struct Case {
@@ -34,6 +40,14 @@ struct Case {
     job: Job,
     /// Other audits of the attempt that have revealed.
     others: Vec<Audit>,
+}
+
+/// Why an audit was not judged.
+enum Later {
+    /// The comparator or the market cannot work now; every audit waits.
+    Wait(String),
+    /// Something of this audit cannot be read.
+    Broken(String),
 }
 
 /// Until the server stops. `None` where no comparator was configured: audits wait.
@@ -50,69 +64,77 @@ pub(crate) async fn run(
     let mut stopping = app.stopping.clone();
     let mut desk = Desk::new(options, folder);
     // What was revealed before the server started.
-    let mut queue: Vec<AuditId> =
+    let mut queue: BTreeSet<AuditId> =
         app.writer.read(|s| s.revealed_audits().collect()).await.unwrap_or_default();
-    let mut done: HashSet<AuditId> = HashSet::new();
+    let mut broken: HashMap<AuditId, u32> = HashMap::new();
     loop {
         while let Ok(more) = work.try_recv() {
-            queue.push(more);
+            queue.insert(more);
         }
-        queue.sort_unstable_by(|a, b| b.cmp(a));
-        queue.dedup();
-        let Some(next) = queue.pop() else {
-            done.clear();
+        let Some(next) = queue.pop_first() else {
             tokio::select! {
                 more = work.recv() => match more {
-                    Some(more) => { queue.push(more); continue; }
+                    Some(more) => { queue.insert(more); continue; }
                     None => break,
                 },
                 _ = stopping.wait_for(|stop| *stop) => break,
             }
         };
-        if done.contains(&next) {
-            continue;
-        }
         let judged = tokio::select! {
-            judged = judge(&app, &mut desk, next) => judged,
+            judged = judge(&app, &mut desk, next, broken.get(&next).copied().unwrap_or(0)) => judged,
             _ = stopping.wait_for(|stop| *stop) => break,
         };
-        match judged {
-            Ok(()) => drop(done.insert(next)),
-            Err(sentence) => {
-                tracing::warn!(audit = %next, sentence, "an audit could not be judged yet");
-                queue.push(next);
-                tokio::select! {
-                    () = tokio::time::sleep(PAUSE) => {}
-                    _ = stopping.wait_for(|stop| *stop) => break,
-                }
+        let pause = match judged {
+            Ok(()) => {
+                broken.remove(&next);
+                continue;
             }
+            Err(Later::Wait(sentence)) => {
+                tracing::warn!(audit = %next, sentence, "audits wait for the comparator");
+                PAUSE
+            }
+            Err(Later::Broken(sentence)) => {
+                tracing::warn!(audit = %next, sentence, "an audit could not be compared");
+                *broken.entry(next).or_default() += 1;
+                SHORT_PAUSE
+            }
+        };
+        queue.insert(next);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopping.wait_for(|stop| *stop) => break,
         }
     }
     desk.close().await;
 }
 
-/// `Err`: not now, try again later.
-async fn judge(app: &App, desk: &mut Desk, id: AuditId) -> Result<(), String> {
+/// Measures and tells the market. What failed `failed` times already is told as no measurement.
+async fn judge(app: &App, desk: &mut Desk, id: AuditId, failed: u32) -> Result<(), Later> {
     let Some(case) = case(app, id).await? else { return Ok(()) };
-    let measurement = measure(app, desk, &case).await?;
     let mut agrees_with = Vec::new();
-    // Agreement among validators matters only where one of them contradicts the claim.
-    if verdict(&case.task.work, &case.audit.work, &measurement) != Verdict::Pass {
-        for other in &case.others {
-            if other.work == case.audit.work && agree(app, desk, &case, other).await? {
-                agrees_with.push(other.id);
+    let measurement = if failed >= TRIES {
+        unmeasured("its files cannot be read")
+    } else {
+        let measurement = measure(app, desk, &case).await?;
+        // Agreement among validators matters only where one of them contradicts the claim.
+        if verdict(&case.task.work, &case.audit.work, &measurement) != Verdict::Pass {
+            for other in &case.others {
+                if other.work == case.audit.work && agree(app, desk, &case, other).await? {
+                    agrees_with.push(other.id);
+                }
             }
         }
-    }
+        measurement
+    };
     tracing::info!(
         audit = %id, attempt = %case.attempt.id, work = case.task.work.label(), fault = ?measurement.fault,
         sentence = measurement.sentence, parts = measurement.parts.len(), agrees = agrees_with.len(), "an audit was measured"
     );
     let event = Event::Judge { audit: id, measurement, agrees_with };
-    app.writer.event(event).await.map(drop).map_err(|e| e.sentence)
+    app.writer.event(event).await.map(drop).map_err(|e| Later::Broken(e.sentence))
 }
 
-async fn case(app: &App, id: AuditId) -> Result<Option<Case>, String> {
+async fn case(app: &App, id: AuditId) -> Result<Option<Case>, Later> {
     let look = move |state: &tatau_engine::State| {
         let audit = state.audit(id).filter(|a| a.state == AuditState::Revealed)?.clone();
         let attempt = state.attempt(audit.attempt)?.clone();
@@ -126,11 +148,11 @@ async fn case(app: &App, id: AuditId) -> Result<Option<Case>, String> {
         let others = state.audits_of(attempt.id).filter(revealed).cloned().collect();
         Some(Case { audit, attempt, task, job, others })
     };
-    app.writer.read(look).await.map_err(|e| e.sentence)
+    app.writer.read(look).await.map_err(|e| Later::Wait(e.sentence))
 }
 
 /// The distance of the claim from this validator's re-computation.
-async fn measure(app: &App, desk: &mut Desk, case: &Case) -> Result<Measurement, String> {
+async fn measure(app: &App, desk: &mut Desk, case: &Case) -> Result<Measurement, Later> {
     if let Some(fault) = trace_fault(app, case).await? {
         return Ok(fault);
     }
@@ -151,7 +173,7 @@ async fn measure(app: &App, desk: &mut Desk, case: &Case) -> Result<Measurement,
 }
 
 /// Do two validators agree? What cannot be measured is no agreement.
-async fn agree(app: &App, desk: &mut Desk, case: &Case, other: &Audit) -> Result<bool, String> {
+async fn agree(app: &App, desk: &mut Desk, case: &Case, other: &Audit) -> Result<bool, Later> {
     let (work, part) = (&case.task.work, &case.audit.work);
     let measurement = if matches!(work, Work::Inspect) {
         match (report(app, &case.audit.files).await?, report(app, &other.files).await?) {
@@ -175,10 +197,10 @@ async fn compare(
     name: &str,
     sides: [(&str, &[OutputFile]); 2],
     ask: impl Fn(&[Placed], &[Placed]) -> Result<String, JudgeError>,
-) -> Result<Measurement, String> {
+) -> Result<Measurement, Later> {
     let mut last = String::new();
     for _ in 0..TRIES {
-        let laid = layout::lay_out(&app.blobs, desk.inputs(), name, sides).await?;
+        let laid = layout::lay_out(&app.blobs, desk.inputs(), name, sides).await.map_err(Later::Broken)?;
         let [claim, mine] = &laid.placed;
         let question = match ask(claim, mine) {
             Ok(question) => question,
@@ -193,7 +215,7 @@ async fn compare(
                 Ok(measurement) => return Ok(measurement),
                 Err(error) => last = error.to_string(),
             },
-            Err(DeskError::Unavailable(sentence)) => return Err(sentence),
+            Err(DeskError::Unavailable(sentence)) => return Err(Later::Wait(sentence)),
             Err(DeskError::Failed(sentence)) => last = sentence,
         }
         tracing::warn!(audit = %case.audit.id, last, "a comparison failed");
@@ -202,17 +224,18 @@ async fn compare(
 }
 
 /// Anyone can repeat this check: the tiles delivered have to be the tiles signed.
-async fn trace_fault(app: &App, case: &Case) -> Result<Option<Measurement>, String> {
+async fn trace_fault(app: &App, case: &Case) -> Result<Option<Measurement>, Later> {
     let Some(name) = trace::trace_file(&case.task.work) else { return Ok(None) };
     let Some(receipt) = &case.attempt.receipt else {
-        return Err(format!("{} has no receipt on record", case.attempt.id));
+        return Err(Later::Broken(format!("{} has no receipt on record", case.attempt.id)));
     };
     let Some(file) = case.attempt.outputs.iter().find(|f| f.name == name) else {
         return Ok(Some(malformed("bad_file", &format!("{name} was not delivered"))));
     };
     let id = file.blob;
     let bytes = app.blobs.run(move |store| store.read(&id, trace::MAX_TRACE_BYTES)).await;
-    let bytes = bytes.map_err(|e| e.to_string())?.ok_or_else(|| format!("blob {id} is gone"))?;
+    let bytes = bytes.map_err(|e| Later::Broken(e.to_string()))?;
+    let bytes = bytes.ok_or_else(|| Later::Broken(format!("blob {id} is gone")))?;
     Ok(match trace::Tiles::parse(&bytes).and_then(|tiles| tiles.root()) {
         Err(error) => Some(malformed("bad_file", &error.to_string())),
         Ok(root) if root != receipt.trace_root => Some(malformed(
@@ -223,14 +246,15 @@ async fn trace_fault(app: &App, case: &Case) -> Result<Option<Measurement>, Stri
     })
 }
 
-async fn report(app: &App, files: &[OutputFile]) -> Result<Option<Vec<u8>>, String> {
+async fn report(app: &App, files: &[OutputFile]) -> Result<Option<Vec<u8>>, Later> {
     let Some(file) = files.iter().find(|f| f.name == trace::RESULT) else { return Ok(None) };
     if file.bytes > trace::MAX_RESULT_BYTES {
         return Ok(None);
     }
     let id = file.blob;
     let read = app.blobs.run(move |store| store.read(&id, trace::MAX_RESULT_BYTES)).await;
-    read.map_err(|e| e.to_string())?.ok_or_else(|| format!("blob {id} is gone")).map(Some)
+    let read = read.map_err(|e| Later::Broken(e.to_string()))?;
+    read.ok_or_else(|| Later::Broken(format!("blob {id} is gone"))).map(Some)
 }
 
 fn malformed(code: &str, sentence: &str) -> Measurement {

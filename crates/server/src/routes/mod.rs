@@ -18,7 +18,7 @@ mod uploads;
 use crate::{
     app::App,
     error::ApiError,
-    limits::{self, BURST, ByPeer, EVERY_MS},
+    limits::{self, BURST, ByPeer, EVERY_US, EVERY_US_LOCAL},
     openapi,
 };
 use axum::{
@@ -33,18 +33,21 @@ use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer, trace::TraceLayer};
 
 /// Answers that take longer are cut; long polls end well before.
-const ANSWER_TIME: Duration = Duration::from_secs(60);
+const ANSWER_TIME: Duration = Duration::from_mins(1);
 /// A chunk of an upload may take this long on a slow line.
-const CHUNK_TIME: Duration = Duration::from_secs(420);
+const CHUNK_TIME: Duration = Duration::from_mins(7);
 
 /// Every call. `None` where the rate limiter cannot be made, which its constants rule out.
 pub(crate) fn router(app: Arc<App>) -> Option<Router> {
     let governor = GovernorConfigBuilder::default()
-        .per_millisecond(EVERY_MS)
+        .period(Duration::from_micros(if app.local { EVERY_US_LOCAL } else { EVERY_US }))
         .burst_size(BURST)
         .key_extractor(ByPeer)
         .finish()?;
-    let limited = GovernorLayer::new(Arc::new(governor)).error_handler(limits::refused);
+    let governor = Arc::new(governor);
+    let limiter = Arc::clone(governor.limiter());
+    forget_idle_peers(&app, move || limiter.retain_recent());
+    let limited = GovernorLayer::new(governor).error_handler(limits::refused);
     let timed = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER_TIME);
     let slow = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, CHUNK_TIME);
     let chunks = Router::new()
@@ -107,6 +110,19 @@ fn large() -> Router<Arc<App>> {
         .route("/v1/audits/{id}/failed", post(audits::failed::failed))
 }
 
+/// The limiter remembers every peer; those that were quiet are forgotten now and then.
+fn forget_idle_peers(app: &App, forget: impl Fn() + Send + 'static) {
+    let mut stopping = app.stopping.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(30)) => forget(),
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+        }
+    });
+}
+
 async fn unknown() -> ApiError {
     ApiError::not_found("there is no such call; /openapi.json lists them all")
 }
@@ -119,6 +135,7 @@ async fn wrong_method() -> ApiError {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // the shape that the layer calls
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
     let said = panic
         .downcast_ref::<&str>()

@@ -1,5 +1,5 @@
 //! A server in a temporary folder, and people who use it through the real client.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 use tatau_api::RegisterNode;
@@ -50,10 +50,7 @@ impl Home {
             let told = move |ready: &Ready| drop(told.send(ready.clone()));
             serve(options, told, async move { drop(stopped.await) }).await
         });
-        let ready = match ready.await {
-            Ok(ready) => ready,
-            Err(_) => panic!("the server did not start: {:?}", running.await),
-        };
+        let Ok(ready) = ready.await else { panic!("the server did not start: {:?}", running.await) };
         Self { dir, ready, config, stop: Some(stop), running }
     }
 

@@ -109,7 +109,7 @@ async fn look(app: &App, node: Address, poll: &Poll, first: bool) -> Result<Poll
             Ok(Reply::Leases(new)) => leases.extend(new),
             Ok(_) => {}
             Err(error) if first && leases.is_empty() => return Err(error),
-            Err(_) => {}
+            Err(error) => tracing::debug!(%node, sentence = error.sentence, "no lease"),
         }
     }
     if poll.audits > 0 {
@@ -118,7 +118,7 @@ async fn look(app: &App, node: Address, poll: &Poll, first: bool) -> Result<Poll
             Ok(Reply::Audits(new)) => audits.extend(new),
             Ok(_) => {}
             Err(error) if first && leases.is_empty() && audits.is_empty() => return Err(error),
-            Err(_) => {}
+            Err(error) => tracing::debug!(%node, sentence = error.sentence, "no audit"),
         }
     }
     app.note_handed(node, &audits);

@@ -1,0 +1,108 @@
+//! The client against servers that are away, busy or lying.
+#![allow(clippy::unwrap_used)]
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::IntoResponse,
+    routing::{get, post},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+use tatau_api::ErrorBody;
+use tatau_client::{Client, ClientError, Credentials, Patience};
+use tatau_model::{Amount, BlobId};
+use tokio::net::TcpListener;
+
+async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+fn client(url: &str, patience: Patience) -> Client {
+    Client::new(url, Credentials::None).unwrap().with_patience(patience)
+}
+
+#[derive(Clone, Default)]
+struct Flaky {
+    seen: Arc<AtomicU32>,
+}
+
+/// Fails the first two times.
+async fn flaky(State(flaky): State<Flaky>) -> axum::response::Response {
+    if flaky.seen.fetch_add(1, Ordering::SeqCst) < 2 {
+        let body = ErrorBody { code: "internal".into(), sentence: "try again".into() };
+        return (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response();
+    }
+    Json(serde_json::json!([])).into_response()
+}
+
+#[tokio::test]
+async fn what_may_be_repeated_is_and_what_may_not_is_not() {
+    let state = Flaky::default();
+    let router = Router::new()
+        .route("/v1/jobs", get(flaky))
+        .route("/v1/account/stake", post(flaky))
+        .with_state(state.clone());
+    let url = serve(router).await;
+    assert!(client(&url, Patience::BRIEF).jobs(1).await.unwrap().is_empty());
+    assert_eq!(state.seen.load(Ordering::SeqCst), 3);
+    state.seen.store(0, Ordering::SeqCst);
+    let error = client(&url, Patience::BRIEF).stake(Amount(1)).await.unwrap_err();
+    assert_eq!(error.code(), Some("internal"));
+    assert_eq!(state.seen.load(Ordering::SeqCst), 1, "money is not moved twice");
+    state.seen.store(0, Ordering::SeqCst);
+    assert!(client(&url, Patience::NONE).jobs(1).await.is_err());
+    assert_eq!(state.seen.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_comes_up_late_is_waited_for_and_one_that_does_not_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let url = format!("http://{address}");
+    let error = client(&url, Patience::of(Duration::from_millis(300))).jobs(1).await.unwrap_err();
+    assert!(matches!(&error, ClientError::Unreachable(s) if s.contains(&url)), "{error}");
+    let waiting = tokio::spawn(async move { client(&url, Patience::BRIEF).jobs(1).await });
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let listener = TcpListener::bind(address).await.unwrap();
+    let router = Router::new().route("/v1/jobs", get(async || Json(serde_json::json!([]))));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    assert!(waiting.await.unwrap().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_read_are_errors() {
+    let router = Router::new()
+        .route("/v1/jobs", get(async || "<html>hello</html>"))
+        .route("/v1/account", get(async || (StatusCode::FORBIDDEN, "no")));
+    let url = serve(router).await;
+    let client = client(&url, Patience::NONE);
+    assert!(matches!(client.jobs(1).await.unwrap_err(), ClientError::Malformed(_)));
+    let refused = client.account().await.unwrap_err();
+    assert_eq!((refused.status(), refused.code()), (Some(403), Some("forbidden")));
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_the_blob_never_get_its_name() {
+    let router = Router::new().route("/v1/blobs/x", get(async || "not it"));
+    let url = serve(router).await;
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("file");
+    let expected = BlobId(*blake3::hash(b"it").as_bytes());
+    let client = client(&url, Patience::of(Duration::from_millis(200)));
+    let error = client.download("/v1/blobs/x", &to, expected, 100, &mut |_, _| {}).await.unwrap_err();
+    assert!(matches!(error, ClientError::Malformed(_)), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left");
+    assert!(client.download_bytes("/v1/blobs/x", expected, 100).await.is_err());
+    assert!(client.download_bytes("ftp://x", expected, 100).await.is_err());
+}
