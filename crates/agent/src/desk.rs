@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 use tatau_api::{FailReport, Lease, Poll};
 use tatau_evidence::{Domain, SigningKey};
@@ -17,6 +18,8 @@ use tokio::sync::{Notify, mpsc, watch};
 
 /// Leases of one card at a time: one that runs and one whose inputs are fetched meanwhile.
 const LEASES_A_CARD: usize = 2;
+/// The next lease is asked for so long before the running task is expected to end, or at its half if that is sooner.
+const LEAD: Duration = Duration::from_secs(2);
 /// Longest wait of one poll, ms.
 const POLL_MS: u64 = 20_000;
 
@@ -29,9 +32,26 @@ struct Held {
     cancel: watch::Sender<bool>,
 }
 
+/// How a card's work goes: when its task began, and how long its last one took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pace {
+    began: Option<(AttemptId, Instant)>,
+    last: Option<Duration>,
+}
+
+impl Pace {
+    /// When to ask for the next lease: late enough not to hold one that another card could begin, early enough that its inputs
+    /// are there in time.
+    fn ask_at(self) -> Option<Instant> {
+        let last = self.last.unwrap_or_default();
+        Some(self.began?.1 + last.saturating_sub(LEAD.max(last / 2)))
+    }
+}
+
 pub(crate) struct Desk {
     held: Mutex<BTreeMap<AttemptId, Held>>,
     warm: Mutex<BTreeMap<u16, Vec<JobId>>>,
+    pace: Mutex<BTreeMap<u16, Pace>>,
     /// Something changed that the next poll should say.
     pub changed: Notify,
     pub letters: mpsc::UnboundedSender<Letter>,
@@ -62,6 +82,7 @@ impl Desk {
         Self {
             held: Mutex::default(),
             warm: Mutex::default(),
+            pace: Mutex::default(),
             changed: Notify::new(),
             letters,
             under_way: AtomicU64::new(0),
@@ -153,21 +174,48 @@ impl Desk {
         lock(&self.held).values().any(|h| h.open)
     }
 
-    pub fn poll(&self, cards: &[u16], taking: bool) -> Poll {
+    /// What to say next, and when to say something else because a card will want its next lease.
+    pub fn poll(&self, cards: &[u16], taking: bool) -> (Poll, Option<Instant>) {
         let held = lock(&self.held);
-        let open = |card: u16| held.values().filter(|h| h.open && h.card == card).count();
-        let free = cards.iter().copied().filter(|card| taking && open(*card) < LEASES_A_CARD).collect();
+        let pace = lock(&self.pace);
+        let now = Instant::now();
+        let mut free = Vec::new();
+        let mut later: Option<Instant> = None;
+        for card in cards.iter().copied().filter(|_| taking) {
+            let open = held.values().filter(|h| h.open && h.card == card).count();
+            // One that is not running yet is fetching its inputs; the next would wait for those.
+            let at = match open {
+                0 => Some(now),
+                n if n < LEASES_A_CARD => pace.get(&card).and_then(|pace| pace.ask_at()),
+                _ => None,
+            };
+            match at {
+                Some(at) if at <= now => free.push(card),
+                Some(at) => later = Some(later.map_or(at, |other| other.min(at))),
+                None => {}
+            }
+        }
+        drop(pace);
         let mut warm: Vec<JobId> = lock(&self.warm).values().flatten().copied().collect();
         warm.sort_unstable();
         warm.dedup();
-        Poll {
-            cards: free,
-            audits: 0,
-            warm,
-            running: held.iter().filter(|(_, h)| !*h.cancel.borrow()).map(|(id, _)| *id).collect(),
-            auditing: Vec::new(),
-            wait_ms: POLL_MS,
-        }
+        let running = held.iter().filter(|(_, h)| !*h.cancel.borrow()).map(|(id, _)| *id).collect();
+        let poll = Poll { cards: free, audits: 0, warm, running, auditing: Vec::new(), wait_ms: POLL_MS };
+        (poll, later)
+    }
+
+    /// A card begins a task.
+    fn begins(&self, card: u16, attempt: AttemptId) {
+        lock(&self.pace).entry(card).or_default().began = Some((attempt, Instant::now()));
+        self.changed.notify_one();
+    }
+
+    /// A card has ended one; `took` where it worked out.
+    fn ends(&self, card: u16, attempt: AttemptId, took: Option<Duration>) {
+        let mut pace = lock(&self.pace);
+        let pace = pace.entry(card).or_default();
+        pace.began = pace.began.filter(|(running, _)| *running != attempt);
+        pace.last = took.or(pace.last);
     }
 
     fn lease(&self, attempt: AttemptId) -> Option<Lease> {
@@ -226,7 +274,9 @@ fn attempt_of(holder: &str) -> AttemptId {
 
 impl Outlet for CardOutlet {
     fn begin(&self, holder: &str) -> Result<PathBuf, Fault> {
-        self.desk.outbox.begin(holder).map_err(|e| disk(&e))
+        let folder = self.desk.outbox.begin(holder).map_err(|e| disk(&e))?;
+        self.desk.begins(self.card, attempt_of(holder));
+        Ok(folder)
     }
 
     fn progress(&self, holder: &str, percent: f32) {
@@ -243,6 +293,7 @@ impl Outlet for CardOutlet {
 
     async fn finished(&self, holder: &str, ran: Ran, folder: PathBuf) {
         let attempt = attempt_of(holder);
+        self.desk.ends(self.card, attempt, Some(Duration::from_millis(ran.wall_ms)));
         // Taken back at the last moment: nothing is promised.
         let Some(lease) = self.desk.lease(attempt) else { return self.returned(holder, true) };
         match self.desk.sign(&lease, &ran, folder).await {
@@ -256,6 +307,7 @@ impl Outlet for CardOutlet {
 
     fn failed(&self, holder: &str, fault: Fault) {
         let attempt = attempt_of(holder);
+        self.desk.ends(self.card, attempt, None);
         self.discard(holder);
         self.desk.tell(AgentEvent::Failed {
             attempt,
@@ -268,6 +320,7 @@ impl Outlet for CardOutlet {
 
     fn returned(&self, holder: &str, cancelled: bool) {
         let attempt = attempt_of(holder);
+        self.desk.ends(self.card, attempt, None);
         self.discard(holder);
         if cancelled {
             let sentence = "the platform took it back".into();
@@ -290,5 +343,21 @@ impl CardOutlet {
         if let Err(error) = self.desk.outbox.remove(holder) {
             tracing::warn!(%error, "outputs of a task that failed stay until the next start");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_lease_is_asked_for_in_time_and_not_long_before() {
+        let now = Instant::now();
+        let after = |last_ms: u64| {
+            let pace = Pace { began: Some((AttemptId(1), now)), last: Some(Duration::from_millis(last_ms)) };
+            pace.ask_at().map(|at| at.duration_since(now).as_millis())
+        };
+        assert_eq!([after(0), after(1_500), after(3_500), after(60_000)], [0, 0, 1_500, 30_000].map(Some));
+        assert_eq!(Pace { began: None, last: Some(LEAD) }.ask_at(), None, "nothing runs yet");
     }
 }

@@ -14,7 +14,7 @@ use tatau_api::PollAnswer;
 use tatau_client::{Client, ClientError, Credentials, Patience};
 use tatau_worker::{
     Assignment, Backoff, Membership, MembershipError, NodeError, NodeEvent, Outbox, OutboxError, Platform,
-    Role, Started, Stop, StopSignal, start_node, told, work_line, worth_waiting,
+    Role, Started, Stop, StopSignal, start_node, told, unwelcome, work_line, worth_waiting,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -152,13 +152,14 @@ async fn attend<P: Platform>(
         if finishing && !desk.busy() && desk.under_way.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
-        let poll = desk.poll(&cards, !finishing);
+        let (poll, later) = desk.poll(&cards, !finishing);
         let began = Instant::now();
         let answer = tokio::select! {
             biased;
             () = told(&mut stop, Stop::Finish), if !finishing => continue,
             // What the platform may have answered to the old poll it says again.
             () = desk.changed.notified() => continue,
+            () = until(later) => continue,
             answer = platform.poll(&poll) => answer,
         };
         match answer {
@@ -183,7 +184,7 @@ async fn attend<P: Platform>(
                     _ => {}
                 }
             }
-            Err(error) if worth_waiting(&error) => {
+            Err(error) if !unwelcome(&error) => {
                 desk.away(&error.to_string());
                 tokio::select! {
                     () = backoff.wait() => {}
@@ -192,6 +193,14 @@ async fn attend<P: Platform>(
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// That moment; never, where there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The agent against a platform in memory, with a real sandbox.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
 #[path = "../../worker/tests/support/mod.rs"]
 mod support;
 

@@ -11,5 +11,5 @@ mod options;
 mod validate;
 
 pub use entry::Entry;
-pub use options::{ValidateOptions, ValidatorEvent};
+pub use options::{DEFAULT_ASK, ValidateOptions, ValidatorEvent};
 pub use validate::{ValidateError, validate, validate_on};

@@ -1,8 +1,11 @@
 //! What a validator chooses, and what it hears.
 
 use std::{fmt, sync::Arc};
-use tatau_model::{AuditId, Node, Work};
+use tatau_model::{Amount, AuditId, Node, Work};
 use tatau_worker::{NodeOptions, Stage};
+
+/// Price of one hour of a GTX 1080 Ti's worth of re-computation where the validator names none: 1 TATAU.
+pub const DEFAULT_ASK: Amount = Amount::tatau(1);
 
 /// What a validator chooses.
 #[derive(Clone)]
@@ -11,6 +14,8 @@ pub struct ValidateOptions {
     pub server: String,
     /// The node itself.
     pub node: NodeOptions,
+    /// Price of one hour of a GTX 1080 Ti's worth of re-computation, nano-TATAU; audits are paid by it.
+    pub ask_per_reference_hour: Amount,
     /// Told what happens; called often and from several tasks, so it must be quick.
     pub on: Arc<dyn Fn(ValidatorEvent) + Send + Sync>,
 }
@@ -18,7 +23,7 @@ pub struct ValidateOptions {
 impl ValidateOptions {
     /// Silent.
     pub fn new(server: String, node: NodeOptions) -> Self {
-        Self { server, node, on: Arc::new(|_| {}) }
+        Self { server, node, ask_per_reference_hour: DEFAULT_ASK, on: Arc::new(|_| {}) }
     }
 }
 
@@ -27,6 +32,7 @@ impl fmt::Debug for ValidateOptions {
         f.debug_struct("ValidateOptions")
             .field("server", &self.server)
             .field("node", &self.node)
+            .field("ask_per_reference_hour", &self.ask_per_reference_hour)
             .finish_non_exhaustive()
     }
 }

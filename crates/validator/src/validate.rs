@@ -12,10 +12,9 @@ use std::{
 };
 use tatau_api::{PollAnswer, RegisterNode};
 use tatau_client::{Client, ClientError, Credentials, Patience};
-use tatau_model::Amount;
 use tatau_worker::{
     Assignment, Backoff, Membership, MembershipError, NodeError, NodeEvent, Outbox, OutboxError, Platform,
-    Role, Started, Stop, StopSignal, start_node, told, work_line, worth_waiting,
+    Role, Started, Stop, StopSignal, start_node, told, unwelcome, work_line, worth_waiting,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -58,7 +57,8 @@ pub async fn validate_on<P: Platform>(
     options: ValidateOptions,
     mut stop: StopSignal,
 ) -> Result<(), ValidateError> {
-    let role = Role { ask_per_reference_hour: Amount::ZERO, provides: false, validates: true };
+    let role =
+        Role { ask_per_reference_hour: options.ask_per_reference_hour, provides: false, validates: true };
     let on = Arc::clone(&options.on);
     let tell = move |event| on(translate(event));
     let started = match start_node(platform, membership, &options.node, role, &tell, stop.clone()).await {
@@ -172,7 +172,7 @@ async fn attend<P: Platform>(
                     _ => {}
                 }
             }
-            Err(error) if worth_waiting(&error) => {
+            Err(error) if !unwelcome(&error) => {
                 desk.away(&error.to_string());
                 tokio::select! {
                     () = backoff.wait() => {}

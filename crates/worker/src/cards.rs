@@ -128,7 +128,7 @@ pub fn gpus() -> Gpus {
         match gpu(&nvml, i) {
             Ok(card) => found.cards.push(card),
             Err(e) => {
-                found.warnings.push(format!("NVIDIA card {i} does not answer ({e}); it is not offered"))
+                found.warnings.push(format!("NVIDIA card {i} does not answer ({e}); it is not offered"));
             }
         }
     }

@@ -28,7 +28,7 @@ pub use line::{Assignment, Outlet, work_line};
 pub use membership::{Delegated, Membership, MembershipError};
 pub use node::{NodeError, NodeEvent, NodeOptions, Role, Started, start_node};
 pub use outbox::{Outbox, OutboxError};
-pub use patience::{Backoff, Stop, StopSignal, told, worth_waiting};
+pub use patience::{Backoff, Stop, StopSignal, told, unwelcome, worth_waiting};
 pub use platform::Platform;
 pub use runtime_files::write_runtime;
 pub use tatau_sandbox::{TaskEvent, runner::main as session_main};

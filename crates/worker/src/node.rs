@@ -242,7 +242,15 @@ fn cards(options: &NodeOptions, on: &(dyn Fn(NodeEvent) + Send + Sync)) -> Resul
     for sentence in found.warnings {
         on(NodeEvent::Warning { sentence });
     }
-    cards.extend(found.cards);
+    for card in found.cards {
+        if card.class().is_some() {
+            cards.push(card);
+        } else {
+            let sentence =
+                format!("the card '{}' is in no class of the platform yet; it is left out", card.name);
+            on(NodeEvent::Warning { sentence });
+        }
+    }
     Ok(cards)
 }
 

@@ -62,3 +62,9 @@ pub fn worth_waiting(error: &ClientError) -> bool {
         ClientError::File(_) => false,
     }
 }
+
+/// Does a refused poll mean that this node has no business here? Everything else may pass: stake that is still missing, a
+/// platform that is busy or of another mind a moment later.
+pub fn unwelcome(error: &ClientError) -> bool {
+    matches!(error.status(), Some(400 | 403 | 405 | 413 | 422))
+}

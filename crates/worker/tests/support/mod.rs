@@ -1,5 +1,5 @@
 //! A platform in memory, and work that a shell-and-Python stand-in for the renderer does in a real sandbox.
-#![allow(dead_code)] // each test file uses its part
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses its part, and fails where it cannot go on
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
