@@ -22,7 +22,7 @@ async fn signed_requests_a_second() {
                     if writes {
                         client.stake(Amount(1)).await.unwrap();
                     } else {
-                        client.platform().await.unwrap();
+                        client.account().await.unwrap();
                     }
                     done += 1;
                 }
