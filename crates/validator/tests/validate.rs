@@ -70,7 +70,7 @@ async fn audits_of_one_scene_share_a_session_and_are_committed_before_they_are_r
     let (fake, root) = (Fake::default(), tempfile::tempdir().unwrap());
     let inputs = Some(scene(&fake, "scene"));
     fake.change(|s| {
-        s.audits = (1..=6).map(|n| audit(n, ["a", "b"][n as usize % 2], inputs, &json!({}))).collect()
+        s.audits = (1..=6).map(|n| audit(n, ["a", "b"][n as usize % 2], inputs, &json!({}))).collect();
     });
     let node = Node::start(&fake, root.path());
     fake.until("six reveals", |s| s.reveals.len() == 6).await;

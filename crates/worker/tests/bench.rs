@@ -31,7 +31,7 @@ impl Place {
             card,
             devices: Vec::new(),
             most_sessions: 2,
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         });
         Self { root, fake, inputs, bench }
     }

@@ -80,7 +80,7 @@ impl Studio {
             card,
             devices: Vec::new(),
             most_sessions: 3,
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         });
         let inputs = Arc::new(Inputs::open(fake.clone(), &root.path().join("node"), 1 << 30).unwrap());
         Self { root, fake, inputs, bench }

@@ -91,7 +91,7 @@ impl Fake {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| {
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.unwrap_or_else(|_| {
             let s = self.state();
             panic!(
                 "never: {what}; receipts {:?}, delivered {:?}, failed {:?}, audits failed {:?}, reveals {:?}",
