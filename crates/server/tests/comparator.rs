@@ -181,7 +181,10 @@ async fn an_honest_card_is_placed_and_a_cheaper_render_is_caught() {
         runner_args: vec![],
         threads: 1,
     };
-    let home = Home::with(dir, Config::local(), Some(judge)).await;
+    // These nodes send no heartbeats while they render, and the machine may be busy.
+    let slow = 300_000;
+    let config = Config { node_silence_ms: slow, lease_grace_ms: slow, audit_ms: slow, ..Config::local() };
+    let home = Home::with(dir, config, Some(judge)).await;
     let mut bench = Bench::new(&env);
     let (honest_owner, _) = home.owner().await;
     let (honest_key, honest, _) = home.node(&honest_owner, false).await;
