@@ -103,7 +103,7 @@ impl Config {
             lease_grace_ms: 90_000,
             delivery_ms: 60_000,
             audit_ms: 90_000,
-            earn_in_stake: Amount(50_000_000),
+            earn_in_stake: Amount(200_000),
             earn_in_accepted: 3,
             starter_credit: Amount::tatau(100),
             audit_float: Amount::tatau(100),

@@ -66,10 +66,10 @@ fn pick(
         if job.state != JobState::Running || !fits(job, node, card) {
             continue;
         }
-        let found = state.ready.get(&id).into_iter().flatten().take(TASKS_LOOKED_AT).find(|task| {
-            draft.task(**task).is_ok_and(|t| t.state == TaskState::Ready && !t.excluded.contains(&node.owner))
+        let found = state.ready.get(&id).into_iter().flatten().take(TASKS_LOOKED_AT).find(|(_, task)| {
+            draft.task(*task).is_ok_and(|t| t.state == TaskState::Ready && !t.excluded.contains(&node.owner))
         });
-        let Some(task) = found.copied() else { continue };
+        let Some((_, task)) = found.copied() else { continue };
         if affordable(draft, id, task, node, asks)? {
             return Ok(Some(task));
         }

@@ -86,7 +86,10 @@ fn tasks(state: &State, problems: &mut Vec<String>) {
                 open.map(|a| &a.state)
             ));
         }
-        let ready = state.ready.get(&task.job).is_some_and(|set| set.contains(&task.id));
+        let ready = state
+            .ready
+            .get(&task.job)
+            .is_some_and(|set| set.contains(&(crate::state::rank(&task.work), task.id)));
         if ready != (task.state == TaskState::Ready) {
             problems.push(format!("{} is {} but the queue says otherwise", task.id, task.state.name()));
         }

@@ -53,7 +53,7 @@ pub struct State {
     pub(crate) unbonding: BTreeSet<(Millis, Address, Amount)>,
     pub(crate) counters: Counters,
     // indexes, all derived
-    pub(crate) ready: BTreeMap<JobId, BTreeSet<TaskId>>,
+    pub(crate) ready: BTreeMap<JobId, BTreeSet<(u8, TaskId)>>,
     pub(crate) job_tasks: HashMap<JobId, BTreeSet<TaskId>>,
     pub(crate) counts: HashMap<JobId, Counts>,
     pub(crate) node_leases: HashMap<Address, BTreeSet<AttemptId>>,
@@ -154,10 +154,11 @@ impl State {
             counts.accepted += 1;
             counts.finishes += usize::from(matches!(task.work, Work::Finish { .. }));
         }
+        let place = (rank(&task.work), task.id);
         if task.state == TaskState::Ready {
-            self.ready.entry(task.job).or_default().insert(task.id);
+            self.ready.entry(task.job).or_default().insert(place);
         } else {
-            remove_from(&mut self.ready, &task.job, &task.id);
+            remove_from(&mut self.ready, &task.job, &place);
         }
     }
 
@@ -239,6 +240,14 @@ impl State {
         for attempt in self.job_attempts.remove(&id).unwrap_or_default() {
             self.forget_attempt(attempt);
         }
+    }
+}
+
+/// What a buyer waits for comes first: pictures of frames that are verified before further frames.
+pub(crate) fn rank(work: &Work) -> u8 {
+    match work {
+        Work::Finish { .. } | Work::Video => 0,
+        Work::Inspect | Work::Benchmark | Work::Render { .. } => 1,
     }
 }
 
