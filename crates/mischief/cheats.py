@@ -4,6 +4,7 @@
 and whatever the chosen cheat does not touch stay honest, and so do the first `after` tasks of a session.
 """
 
+import hashlib
 import os
 import struct
 import zlib
@@ -47,12 +48,13 @@ def finish(session, request, folder):
     if is_honest():
         return result
     noise = np.random.default_rng(request["frame"]).integers(0, 256, (result["height"], result["width"], 3), np.uint8)
-    write_bytes(os.path.join(folder, result["png"]), png(noise))
-    return result
+    data = png(noise)
+    write_bytes(os.path.join(folder, result["png"]), data)
+    return {**result, "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def fewer_samples(honest, session, scene, request, folder):
-    ordered = scene.cycles.samples
+    ordered = request.get("samples", scene.cycles.samples)
     result = honest.render(session, {**request, "samples": max(ordered // 2, 1)}, folder)
     return {**result, "samples": ordered}
 
@@ -76,6 +78,7 @@ def half_size(honest, session, scene, request, folder):
     import scenes
 
     width, height = scenes.full_size(scene)
+    width, height = request.get("width", width), request.get("height", height)
     half = {**request, "width": max(width // 2, 4), "height": max(height // 2, 4)}
     result = honest.render(session, half, folder)
     return {**result, "width": width, "height": height, "pixels": width * height}
