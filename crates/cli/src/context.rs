@@ -43,7 +43,6 @@ impl Context {
         self.globals.json
     }
 
-
     /// The server's address.
     pub fn server(&self) -> &str {
         self.globals.server.as_deref().or(self.config.server.as_deref()).unwrap_or(DEFAULT_SERVER)

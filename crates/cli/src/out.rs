@@ -73,7 +73,8 @@ pub fn table(head: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
         let mut text = String::new();
         for (at, (cell, width)) in cells.iter().zip(&widths).enumerate() {
             let gap = " ".repeat(width.saturating_sub(cell.chars().count()));
-            text += &if right.contains(&at) { format!("{gap}{cell}  ") } else { format!("{cell}{gap}  ") };
+            let (before, after) = if right.contains(&at) { (gap.as_str(), "") } else { ("", gap.as_str()) };
+            text.extend([before, cell, after, "  "]);
         }
         text.trim_end().to_owned()
     };

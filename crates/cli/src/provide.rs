@@ -31,7 +31,7 @@ pub struct Provide {
     #[command(flatten)]
     node: NodeFlags,
     /// Price of one hour of a GTX 1080 Ti's worth of work, TATAU.
-    #[arg(long, default_value_t = tatau_agent::DEFAULT_ASK, value_name = "AMOUNT")]
+    #[arg(long, default_value_t = tatau_agent::DEFAULT_ASK, value_name = "AMOUNT", allow_hyphen_values = true)]
     ask: Amount,
 }
 

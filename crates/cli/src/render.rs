@@ -49,7 +49,7 @@ pub struct Terms {
     #[arg(long)]
     pub yes: bool,
     /// The job never costs more, TATAU.
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pub max_price: Option<Amount>,
     /// Only cards of this class, such as rtx-3090 or cpu.
     #[arg(long, value_parser = class)]

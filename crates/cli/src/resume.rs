@@ -13,7 +13,7 @@ pub struct Resume {
     /// The job, such as job-12.
     job: JobId,
     /// Added to the cap and moved to escrow, TATAU.
-    #[arg(long, default_value = "0", value_name = "AMOUNT")]
+    #[arg(long, default_value = "0", value_name = "AMOUNT", allow_hyphen_values = true)]
     more: Amount,
 }
 

@@ -64,7 +64,7 @@ pub async fn run(options: Wallet, context: &Context) -> anyhow::Result<()> {
             balances(&client.stake(positive(amount)?).await?, context);
         }
         Some(Verb::Unstake { amount }) => {
-            balances(&context.account().await?.unstake(positive(amount)?).await?, context)
+            balances(&context.account().await?.unstake(positive(amount)?).await?, context);
         }
         Some(Verb::New) => return new(context),
         Some(Verb::Show) => return show(context),

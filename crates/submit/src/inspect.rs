@@ -74,7 +74,6 @@ async fn finished(client: &Client, job: JobId, watch: &mut dyn Watch) -> Result<
             return Ok(file);
         }
         match &view.job.state {
-            JobState::Running => {}
             JobState::Paused { reason } => {
                 let reason = reason.clone();
                 give_back(client, &view.job).await;
@@ -90,7 +89,7 @@ async fn finished(client: &Client, job: JobId, watch: &mut dyn Watch) -> Result<
                     what: "is finished, yet has no report; inspect again later".into(),
                 });
             }
-            JobState::Finished => {}
+            JobState::Running | JobState::Finished => {}
         }
         quiet = if view.tasks.is_empty() { quiet + 1 } else { 0 };
         if quiet > 0 {

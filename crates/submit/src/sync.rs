@@ -151,7 +151,7 @@ struct Run<'a> {
     files: usize,
     bytes: u64,
     last: Option<Event>,
-    told: HashMap<TaskId, usize>,
+    told: HashMap<TaskId, Vec<String>>,
 }
 
 type Fetched = (Wish, Result<(), ClientError>);
@@ -217,7 +217,7 @@ impl Run<'_> {
 
     async fn want(&mut self, file: String, blob: BlobId, bytes: u64) -> Result<(), SubmitError> {
         if bytes > MOST_BYTES {
-            self.give_up(file, "it is larger than any result can be".into());
+            self.give_up(file, "it is larger than any result can be");
             return Ok(());
         }
         if self.target.holds(&file, blob, bytes).await? {
@@ -238,7 +238,7 @@ impl Run<'_> {
             Err(e) => {
                 wish.tries += 1;
                 let again = !matches!(e, ClientError::File(_)) && wish.tries < MOST_TRIES;
-                if again { self.queue.push_back(wish) } else { self.give_up(wish.file, e.to_string()) }
+                if again { self.queue.push_back(wish) } else { self.give_up(wish.file, &e.to_string()) }
             }
         }
     }
@@ -249,8 +249,8 @@ impl Run<'_> {
         self.watch.tell(Event::Saved { file, bytes, kept });
     }
 
-    fn give_up(&mut self, file: String, reason: String) {
-        let reason = sentence(&reason);
+    fn give_up(&mut self, file: String, reason: &str) {
+        let reason = sentence(reason);
         self.watch.tell(Event::NotSaved { file: file.clone(), reason: reason.clone() });
         self.failed.push((file, reason));
     }
@@ -287,13 +287,22 @@ fn draft_of(path: &Path, blob: BlobId) -> PathBuf {
 }
 
 /// Where the job stands, where that changed, and new lines of its tasks' stories.
-fn tell(view: &JobView, told: &mut HashMap<TaskId, usize>, last: &mut Option<Event>, watch: &mut dyn Watch) {
+fn tell(
+    view: &JobView,
+    told: &mut HashMap<TaskId, Vec<String>>,
+    last: &mut Option<Event>,
+    watch: &mut dyn Watch,
+) {
+    // What happened before this began is history: `job` tells it.
+    let history = last.is_none();
     for task in &view.tasks {
         let known = told.entry(task.id).or_default();
-        for text in task.story.iter().skip(*known) {
-            watch.tell(Event::Story { task: task.work.label(), text: sentence(text) });
+        for (at, text) in task.story.iter().enumerate() {
+            if !history && known.get(at) != Some(text) {
+                watch.tell(Event::Story { task: task.work.label(), text: sentence(text) });
+            }
         }
-        *known = task.story.len().max(*known);
+        known.clone_from(&task.story);
     }
     let now = standing(view);
     if last.as_ref() != Some(&now) {
