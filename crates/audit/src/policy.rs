@@ -15,9 +15,8 @@ pub struct AuditNeed {
 pub fn need(newcomer: bool, work: &Work, challenge: &Digest, rerun_ppm: u64) -> AuditNeed {
     let passes = match (newcomer, work) {
         // A benchmark decides a card's score, moves no money, and is the first thing a node does.
-        (_, Work::Benchmark) => 1,
+        (_, Work::Benchmark) | (false, Work::Render { .. }) => 1,
         (true, _) => 2,
-        (false, Work::Render { .. }) => 1,
         (false, _) => {
             let ppm = u32::try_from(rerun_ppm.min(1_000_000)).unwrap_or(1_000_000);
             u32::from(Draw::new(challenge, "rerun").happens(ppm))

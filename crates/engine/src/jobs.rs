@@ -1,6 +1,6 @@
 //! Jobs: escrow, tasks by the planner, pause, resume, cancel, end.
 
-use crate::{Draft, Effect, NewJob, Refusal, Reply, accounts, leases};
+use crate::{Draft, Effect, NewJob, Refusal, Reply, accounts, lease_ends};
 use tatau_model::{
     AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Purpose,
     Strategy, TaskId, TaskState,
@@ -63,13 +63,7 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
 }
 
 /// The platform's own job that places one card: no money moves.
-pub(crate) fn start_benchmark(
-    draft: &mut Draft<'_>,
-    owner: Address,
-    node: Address,
-    card: u16,
-    seed: u32,
-) -> Result<(), Refusal> {
+pub(crate) fn start_benchmark(draft: &mut Draft<'_>, owner: Address, node: Address, card: u16, seed: u32) {
     let id = draft.next_job();
     let environment = "blender-5.0".to_owned();
     let job = Job {
@@ -92,7 +86,6 @@ pub(crate) fn start_benchmark(
         request_key: String::new(),
     };
     start(draft, job);
-    Ok(())
 }
 
 fn start(draft: &mut Draft<'_>, job: Job) {
@@ -192,7 +185,7 @@ pub(crate) fn stop_work(draft: &mut Draft<'_>, id: JobId, code: &str, sentence: 
         .copied()
         .collect();
     for attempt in leased {
-        leases::stop_paid(draft, attempt, code, sentence)?;
+        lease_ends::stop_paid(draft, attempt, code, sentence)?;
     }
     let tasks: Vec<TaskId> = draft.state.tasks_of(id).map(|t| t.id).collect();
     for task in tasks {

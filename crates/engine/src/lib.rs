@@ -10,6 +10,7 @@ mod draft;
 pub mod effect;
 pub mod event;
 mod jobs;
+mod lease_ends;
 mod leases;
 mod nodes;
 mod receipts;

@@ -93,7 +93,7 @@ fn benchmark_unscored(draft: &mut Draft<'_>, id: Address, rng: &mut impl Rng) ->
                 && matches!(job.kind, JobKind::Benchmark { node, card: c, .. } if node == id && c == card)
         });
         if !open {
-            jobs::start_benchmark(draft, owner, id, card, rng.random())?;
+            jobs::start_benchmark(draft, owner, id, card, rng.random());
         }
     }
     Ok(())

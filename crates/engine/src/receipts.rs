@@ -1,6 +1,6 @@
 //! Receipts, deliveries, and the epochs that turn receipts into challenges.
 
-use crate::{Draft, Effect, Refusal, Reply, leases, verdicts};
+use crate::{Draft, Effect, Refusal, Reply, lease_ends, verdicts};
 use tatau_evidence::{beacon, merkle, typed};
 use tatau_model::{
     Address, AttemptId, AttemptState, Change, Digest, Epoch, EpochId, OutputFile, Receipt, TaskState,
@@ -19,7 +19,7 @@ pub(crate) fn commit(
     let gone =
         || Refusal::new("conflict", format!("the lease of {id} is over; its task went to another provider"));
     let attempt = draft.attempt(id).map_err(|_| gone())?;
-    leases::own(attempt, node)?;
+    lease_ends::own(attempt, node)?;
     if attempt.receipt.as_ref() == Some(&receipt) {
         return Ok(Reply::Done);
     }
@@ -54,7 +54,7 @@ pub(crate) fn deliver(
     files: Vec<OutputFile>,
 ) -> Result<Reply, Refusal> {
     let attempt = draft.attempt(id)?;
-    leases::own(attempt, node)?;
+    lease_ends::own(attempt, node)?;
     if attempt.state == AttemptState::Delivered || attempt.state == AttemptState::Accepted {
         return if attempt.outputs == files {
             Ok(Reply::Done)

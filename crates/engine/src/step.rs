@@ -1,7 +1,8 @@
 //! One event in, one outcome out.
 
 use crate::{
-    Draft, Event, Outcome, Refusal, State, accounts, audits, jobs, leases, nodes, receipts, tick, verdicts,
+    Draft, Event, Outcome, Refusal, State, accounts, audits, jobs, lease_ends, leases, nodes, receipts, tick,
+    verdicts,
 };
 use rand::Rng;
 use tatau_model::Millis;
@@ -24,7 +25,7 @@ pub fn step(state: &State, event: Event, now: Millis, rng: &mut impl Rng) -> Res
         Event::Seen { node } => nodes::seen(d, node),
         Event::Lease { node, cards, warm } => leases::lease(d, node, &cards, &warm),
         Event::FailAttempt { node, attempt, code, sentence } => {
-            leases::fail(d, node, attempt, &code, &sentence)
+            lease_ends::fail(d, node, attempt, &code, &sentence)
         }
         Event::CommitReceipt { node, attempt, receipt } => receipts::commit(d, node, attempt, receipt),
         Event::Deliver { node, attempt, files } => receipts::deliver(d, node, attempt, files),

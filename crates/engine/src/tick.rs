@@ -1,6 +1,6 @@
 //! Time passed: leases, deliveries and audits that are overdue, dispute windows, unbonding, jobs that are over.
 
-use crate::{Draft, Effect, Refusal, Reply, accounts, audits, leases, verdicts};
+use crate::{Draft, Effect, Refusal, Reply, accounts, audits, lease_ends, verdicts};
 use tatau_model::{AttemptId, AttemptState, AuditId, Change, JobId};
 
 /// Records handled in one tick; the next tick comes soon.
@@ -29,7 +29,7 @@ pub(crate) fn tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
         }
     }
     accounts::release_unbonded(draft, LIMIT)?;
-    close_jobs(draft)?;
+    close_jobs(draft);
     Ok(Reply::Done)
 }
 
@@ -38,7 +38,7 @@ fn overdue(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
     match attempt.state {
         AttemptState::Leased => {
             draft.effect(Effect::StopAttempt(id));
-            leases::failed(draft, id, "expired", "the lease ran out before a receipt came")
+            lease_ends::failed(draft, id, "expired", "the lease ran out before a receipt came")
         }
         AttemptState::Committed => {
             let sentence = "a receipt was signed, but the outputs did not arrive before the deadline";
@@ -62,14 +62,14 @@ fn silent_nodes(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         .collect();
     for id in lost {
         if draft.attempt(id)?.state == AttemptState::Leased {
-            leases::void(draft, id, "vanished", "the node was not heard from")?;
+            lease_ends::void(draft, id, "vanished", "the node was not heard from")?;
         }
     }
     Ok(())
 }
 
 /// Jobs that ended and hold nothing open are archived.
-fn close_jobs(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+fn close_jobs(draft: &mut Draft<'_>) {
     let state = draft.state;
     let over: Vec<JobId> = state
         .jobs
@@ -87,5 +87,4 @@ fn close_jobs(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         }
         draft.last(Change::CloseJob(id));
     }
-    Ok(())
 }

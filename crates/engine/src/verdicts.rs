@@ -1,6 +1,6 @@
 //! From audits to money: begin, judge, accept, reject, withhold, settle.
 
-use crate::{Draft, Effect, Refusal, Reply, accounts, jobs, leases};
+use crate::{Draft, Effect, Refusal, Reply, accounts, jobs, lease_ends};
 use tatau_audit::{Decision, Judged, decide, need, verdict};
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, Change,
@@ -237,7 +237,7 @@ pub(crate) fn reject(
 fn withhold(draft: &mut Draft<'_>, id: AttemptId, code: &str, sentence: &str) -> Result<(), Refusal> {
     let attempt = draft.attempt(id)?.clone();
     conclude_rejected(draft, &attempt, code, sentence, Amount::ZERO)?;
-    leases::remember_failure(draft, &attempt, code, sentence, attempt.price)
+    lease_ends::remember_failure(draft, &attempt, code, sentence, attempt.price)
 }
 
 fn conclude_rejected(
@@ -256,9 +256,9 @@ fn conclude_rejected(
     drafted.reserved = Amount::ZERO;
     // Slashing emptied the reservation already; without it the stake goes back.
     let reserved = if slashed.is_positive() { Amount::ZERO } else { attempt.reserved };
-    leases::release(draft, &Attempt { reserved, ..attempt.clone() })?;
+    lease_ends::release(draft, &Attempt { reserved, ..attempt.clone() })?;
     void_audits(draft, attempt.id)?;
-    leases::ready_again(draft, attempt)?;
+    lease_ends::ready_again(draft, attempt)?;
     let benchmark = matches!(draft.task(attempt.task)?.work, Work::Benchmark);
     let task = draft.task_mut(attempt.task)?;
     if !benchmark && !task.excluded.contains(&attempt.provider) {

@@ -7,13 +7,11 @@ use world::{Character, World};
 
 /// Seeds are fixed, so that a failure names the run to repeat; the campaign passes others in `TATAU_SEED`.
 fn seeds(count: u64) -> Vec<u64> {
-    match std::env::var("TATAU_SEED").ok().and_then(|s| s.parse().ok()) {
-        Some(seed) => vec![seed],
-        None => {
-            let count = std::env::var("TATAU_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(count);
-            (1..=count).collect()
-        }
+    let given = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    if let Some(seed) = given("TATAU_SEED") {
+        return vec![seed];
     }
+    (1..=given("TATAU_SEEDS").unwrap_or(count)).collect()
 }
 
 #[test]

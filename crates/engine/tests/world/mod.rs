@@ -2,17 +2,17 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+mod stored;
+mod turns;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use tatau_engine::{Config, Counters, Event, NewJob, Refusal, Reply, State, sanity_check, step};
-use tatau_ledger::Books;
+use std::collections::HashSet;
+use tatau_engine::{Config, Event, NewJob, Refusal, Reply, State, sanity_check, step};
 use tatau_model::{
-    AccountKey, Address, Amount, AttemptId, AttemptState, AuditId, AuditState, BlobId, Card, CardKind,
-    Change, Digest, JobId, JobKind, JobState, Measurement, Millis, Node, Offer, OutputFile, Receipt,
-    RenderSpec, Strategy, TaskState, audit::PartMeasurement,
+    Address, Amount, AttemptId, AttemptState, AuditId, BlobId, Card, CardKind, Change, Digest, JobId,
+    JobKind, JobState, Millis, Node, Offer, OutputFile, Receipt, RenderSpec, Strategy,
 };
-use tatau_workload::{trace, units};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Character {
@@ -49,17 +49,8 @@ pub struct World {
     validators: Vec<Validator>,
     buyer: Address,
     wrong: HashSet<AttemptId>,
-    stored: Stored,
+    stored: stored::Stored,
     requests: u64,
-}
-
-/// What a store would hold: the open records, by number.
-#[derive(Default)]
-struct Stored {
-    records: BTreeMap<String, Change>,
-    balances: HashMap<AccountKey, Amount>,
-    last_entry: u64,
-    epoch: Option<tatau_model::Epoch>,
 }
 
 fn address(kind: u8, n: usize) -> Address {
@@ -81,7 +72,7 @@ impl World {
             validators: Vec::new(),
             buyer: address(9, 0),
             wrong: HashSet::new(),
-            stored: Stored::default(),
+            stored: stored::Stored::default(),
             requests: 0,
         };
         world.must(Event::OpenAccount { owner: world.buyer });
@@ -290,222 +281,6 @@ impl World {
             provider.vanished = false;
         }
         self.validators.iter_mut().for_each(|v| v.liar = false);
-    }
-
-    /// A moment passes; everybody does their part.
-    pub fn work_and_wait(&mut self) {
-        self.now = self.now.plus(self.rng.random_range(100..1_500));
-        for index in 0..self.providers.len() {
-            self.provider_turn(index);
-        }
-        if self.state.has_unsealed_receipts() {
-            let beacon = Digest(self.rng.random());
-            self.must(Event::CloseEpoch { beacon });
-        }
-        for index in 0..self.validators.len() {
-            self.validator_turn(index);
-        }
-        self.must(Event::Tick);
-    }
-
-    fn provider_turn(&mut self, index: usize) {
-        let Provider { node, character, vanished, .. } = self.providers[index];
-        if vanished {
-            self.providers[index].vanished = self.rng.random_ratio(29, 30);
-            return;
-        }
-        self.must(Event::Seen { node });
-        // Forget work that was taken away; adopt leases that somebody's nonsense fetched for us.
-        let leased: Vec<AttemptId> = self.state.leases_of(&node).collect();
-        self.providers[index].work.retain(|(id, _)| leased.contains(id));
-        for id in leased {
-            if !self.providers[index].work.iter().any(|(known, _)| *known == id) {
-                let ends = self.now.plus(self.rng.random_range(500..6_000));
-                self.providers[index].work.push((id, ends));
-            }
-        }
-        if let Ok(Reply::Leases(ids)) = self.try_event(Event::Lease { node, cards: vec![0], warm: vec![] }) {
-            for id in ids {
-                let ends = self.now.plus(self.rng.random_range(500..6_000));
-                self.providers[index].work.push((id, ends));
-            }
-        }
-        let now = self.now;
-        let done: Vec<AttemptId> =
-            self.providers[index].work.iter().filter(|(_, ends)| *ends <= now).map(|(id, _)| *id).collect();
-        for id in done {
-            self.providers[index].work.retain(|(known, _)| *known != id);
-            self.conclude(index, id, character);
-        }
-    }
-
-    fn conclude(&mut self, index: usize, id: AttemptId, character: Character) {
-        let node = self.providers[index].node;
-        if character == Character::Flaky {
-            match self.rng.random_range(0..6) {
-                0 => {
-                    self.providers[index].vanished = true;
-                    return;
-                }
-                1 => {
-                    let code = ["returned", "crashed", "timed_out"][self.rng.random_range(0..3)].to_owned();
-                    self.must(Event::FailAttempt { node, attempt: id, code, sentence: "it broke".into() });
-                    return;
-                }
-                _ => {}
-            }
-        }
-        let Some(attempt) = self.state.attempt(id).cloned() else { return };
-        let (Some(task), Some(job)) = (self.state.task(attempt.task), self.state.job(attempt.job)) else {
-            return;
-        };
-        let (work, units) = (task.work.clone(), units::units(&task.work, job));
-        if character == Character::Cheat && !matches!(work, tatau_model::Work::Benchmark) {
-            self.wrong.insert(id);
-        }
-        let receipt = Receipt {
-            manifest_root: Digest(self.rng.random()),
-            trace_root: Digest(self.rng.random()),
-            units,
-            claimed_ms: self.now.since(attempt.leased),
-            energy_j: 0,
-            signature: String::new(),
-        };
-        self.must(Event::CommitReceipt { node, attempt: id, receipt: receipt.clone() });
-        if character == Character::Silent && !matches!(work, tatau_model::Work::Benchmark) {
-            return;
-        }
-        let files: Vec<OutputFile> = trace::expected_files(&work).iter().map(|n| file(n)).collect();
-        self.must(Event::Deliver { node, attempt: id, files: files.clone() });
-        if character == Character::Flaky {
-            // Everything twice changes nothing.
-            self.must(Event::CommitReceipt { node, attempt: id, receipt });
-            self.must(Event::Deliver { node, attempt: id, files });
-        }
-    }
-
-    fn validator_turn(&mut self, index: usize) {
-        let Validator { node, liar, .. } = self.validators[index];
-        let Ok(Reply::Audits(ids)) = self.try_event(Event::TakeAudits { node, max: 4, warm: vec![] }) else {
-            return;
-        };
-        for id in ids {
-            if self.rng.random_ratio(1, 20) {
-                self.must(Event::FailAudit { node, audit: id, code: "no".into(), sentence: "no".into() });
-                continue;
-            }
-            let commitment = Digest(self.rng.random());
-            self.must(Event::CommitAudit { node, audit: id, commitment });
-            let files = vec![file("crop_0.f32"), file("result.json")];
-            self.must(Event::RevealAudit { node, audit: id, files, work_ms: 20 });
-            self.judge(id, liar);
-        }
-    }
-
-    /// The comparator: honest re-computations agree with each other and with honest claims; a liar's agree with nothing.
-    fn judge(&mut self, id: AuditId, liar: bool) {
-        let Some(audit) = self.state.audit(id).cloned() else { return };
-        let differs = liar || self.wrong.contains(&audit.attempt);
-        let over = if differs { 900_000 } else { 0 };
-        let part = PartMeasurement {
-            pixels: 600,
-            equal_ppm: 1_000_000 - over,
-            over_1e3_ppm: over,
-            over_1e2_ppm: over,
-            rel_l1_ppm: over,
-        };
-        let liars: HashSet<Address> = self.validators.iter().filter(|v| v.liar).map(|v| v.owner).collect();
-        let agrees_with = self
-            .state
-            .audits_of(audit.attempt)
-            .filter(|o| {
-                o.id != id && !liar && matches!(o.state, AuditState::Judged { .. } | AuditState::Revealed)
-            })
-            .filter(|o| o.validator.is_some_and(|v| !liars.contains(&v)))
-            .map(|o| o.id)
-            .collect();
-        let measurement = Measurement { fault: None, sentence: String::new(), parts: vec![part, part] };
-        self.must(Event::Judge { audit: id, measurement, agrees_with });
-    }
-
-    /// A recovery from what a store would hold gives the same open records, balances and queues.
-    pub fn check_recovery(&mut self) {
-        let stored = &self.stored;
-        let books = Books::load(stored.balances.clone(), stored.last_entry).expect("conserved");
-        let config = self.state.config.clone();
-        let recovered = State::recover(
-            config,
-            books,
-            stored.epoch.clone(),
-            stored.records.values().cloned(),
-            Counters::default(),
-            self.now,
-        )
-        .expect("recovers");
-        assert_eq!(recovered.books, self.state.books, "seed {}", self.seed);
-        assert!(sanity_check(&recovered).is_empty());
-        let view = |s: &State| {
-            let mut jobs: Vec<_> = s.jobs().cloned().collect();
-            jobs.sort_by_key(|j| j.id);
-            let tasks: Vec<_> =
-                jobs.iter().flat_map(|j| s.tasks_of(j.id).cloned().collect::<Vec<_>>()).collect();
-            let attempts: Vec<_> =
-                tasks.iter().filter_map(|t| t.current.and_then(|a| s.attempt(a)).cloned()).collect();
-            let audits: Vec<_> =
-                attempts.iter().flat_map(|a| s.audits_of(a.id).cloned().collect::<Vec<_>>()).collect();
-            let ready: Vec<_> = tasks.iter().filter(|t| t.state == TaskState::Ready).map(|t| t.id).collect();
-            (jobs, tasks, attempts, audits, ready)
-        };
-        assert_eq!(view(&recovered), view(&self.state), "seed {}", self.seed);
-    }
-}
-
-impl Stored {
-    fn keep(&mut self, change: &Change) {
-        let key = match change {
-            Change::Account(a) => format!("account {}", a.owner),
-            Change::Node(n) => format!("node {}", n.id),
-            Change::Job(j) => format!("job {}", j.id.0),
-            Change::Task(t) => format!("task {}", t.id.0),
-            Change::Attempt(a) => format!("attempt {}", a.id.0),
-            Change::Audit(a) => format!("audit {}", a.id.0),
-            Change::Unbonding { owner, at, .. } => format!("unbonding {owner} {}", at.0),
-            Change::Unbonded { owner, at } => {
-                self.records.remove(&format!("unbonding {owner} {}", at.0));
-                return;
-            }
-            Change::JobMeter { job, spent, reference_ms } => {
-                if let Some(Change::Job(kept)) = self.records.get_mut(&format!("job {}", job.0)) {
-                    kept.spent = *spent;
-                    kept.reference_ms = *reference_ms;
-                }
-                return;
-            }
-            Change::Epoch(epoch) => {
-                self.epoch = Some(epoch.clone());
-                return;
-            }
-            Change::Entry(entry) => {
-                self.last_entry = entry.id;
-                for leg in &entry.legs {
-                    let balance = self.balances.entry(leg.account).or_default();
-                    *balance = balance.add(leg.amount).expect("fits");
-                }
-                return;
-            }
-            Change::CloseAttempt(id) => {
-                self.records.remove(&format!("attempt {}", id.0));
-                self.records.retain(|_, r| !matches!(r, Change::Audit(a) if a.attempt == *id));
-                return;
-            }
-            Change::CloseJob(id) => {
-                self.records.remove(&format!("job {}", id.0));
-                self.records.retain(|_, r| !matches!(r, Change::Task(t) if t.job == *id));
-                return;
-            }
-            Change::Seen { .. } => return,
-        };
-        self.records.insert(key, change.clone());
     }
 }
 
