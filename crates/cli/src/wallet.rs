@@ -60,11 +60,12 @@ pub async fn run(options: Wallet, context: &Context) -> anyhow::Result<()> {
         None => balances(&open(context).await?, context),
         Some(Verb::Statement { after }) => statement(context, after).await?,
         Some(Verb::Stake { amount }) => {
-            let client = context.account().await?;
-            balances(&client.stake(positive(amount)?).await?, context);
+            let amount = positive(amount)?;
+            balances(&context.account().await?.stake(amount).await?, context);
         }
         Some(Verb::Unstake { amount }) => {
-            balances(&context.account().await?.unstake(positive(amount)?).await?, context);
+            let amount = positive(amount)?;
+            balances(&context.account().await?.unstake(amount).await?, context);
         }
         Some(Verb::New) => return new(context),
         Some(Verb::Show) => return show(context),
