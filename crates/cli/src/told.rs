@@ -105,7 +105,8 @@ impl Told {
                 self.say(&text);
             }
             Event::Job { .. } => self.job(event),
-            Event::Story { task, text } => self.say(&format!("  {task}: {}", out::clean_line(text))),
+            Event::Story { routine: true, .. } => {}
+            Event::Story { task, text, .. } => self.say(&format!("  {task}: {}", out::clean_line(text))),
             Event::Saved { file, kept, .. } => {
                 if !kept && self.bar.is_none() {
                     out::say(&format!("  saved {file}"));

@@ -86,6 +86,8 @@ pub enum Event {
         task: String,
         /// One sentence.
         text: String,
+        /// It went well at the first try.
+        routine: bool,
     },
     /// A verified file is in the folder.
     Saved {

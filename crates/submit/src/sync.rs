@@ -151,7 +151,7 @@ struct Run<'a> {
     files: usize,
     bytes: u64,
     last: Option<Event>,
-    told: HashMap<TaskId, Vec<String>>,
+    told: HashMap<TaskId, usize>,
 }
 
 type Fetched = (Wish, Result<(), ClientError>);
@@ -287,22 +287,19 @@ fn draft_of(path: &Path, blob: BlobId) -> PathBuf {
 }
 
 /// Where the job stands, where that changed, and new lines of its tasks' stories.
-fn tell(
-    view: &JobView,
-    told: &mut HashMap<TaskId, Vec<String>>,
-    last: &mut Option<Event>,
-    watch: &mut dyn Watch,
-) {
+fn tell(view: &JobView, told: &mut HashMap<TaskId, usize>, last: &mut Option<Event>, watch: &mut dyn Watch) {
     // What happened before this began is history: `job` tells it.
     let history = last.is_none();
     for task in &view.tasks {
+        let open = matches!(task.state.as_str(), "ready" | "leased" | "auditing");
+        // The last line of an open task still changes.
+        let settled = task.story.len().saturating_sub(usize::from(open));
         let known = told.entry(task.id).or_default();
-        for (at, text) in task.story.iter().enumerate() {
-            if !history && known.get(at) != Some(text) {
-                watch.tell(Event::Story { task: task.work.label(), text: sentence(text) });
-            }
+        for text in task.story.iter().take(settled).skip(*known).filter(|_| !history) {
+            let routine = task.state == "accepted" && task.attempts <= 1;
+            watch.tell(Event::Story { task: task.work.label(), text: sentence(text), routine });
         }
-        known.clone_from(&task.story);
+        *known = settled.max(*known);
     }
     let now = standing(view);
     if last.as_ref() != Some(&now) {

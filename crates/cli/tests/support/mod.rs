@@ -1,5 +1,6 @@
 //! Runs the real binary with folders of its own, and a real server where a test needs one.
 #![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::must_use_candidate, reason = "tests fail by panicking")]
 
 use nix::{
     sys::signal::{Signal, kill},

