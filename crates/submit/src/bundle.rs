@@ -2,7 +2,7 @@
 //!
 //! `template.yaml`, `parameter_values.yaml`, `asset_references.yaml` as other farms write them, and `tatau.yaml` beside them.
 
-use crate::{ENVIRONMENT, SubmitError};
+use crate::{ENVIRONMENT, SubmitError, target::make_folder};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -53,7 +53,7 @@ pub fn write_bundle(
         cap: bundle.cap.unwrap_or(Amount::ZERO),
         video: bundle.video,
     };
-    fs::create_dir_all(dir).map_err(|e| SubmitError::io("made", dir, &e))?;
+    make_folder(dir)?;
     for (name, text) in [
         ("template.yaml", made.template().to_owned()),
         ("parameter_values.yaml", template::parameter_values(&made).map_err(|e| refused(&e))?),
@@ -162,8 +162,12 @@ pub fn read_bundle(dir: &Path) -> Result<BundleFolder, SubmitError> {
             shown(&environment)
         )));
     }
-    let cap = terms.cap.map(|cap| {
-        cap.parse::<Amount>().map_err(|e| SubmitError::Usage(format!("the cap in tatau.yaml is wrong: {e}")))
+    let cap = terms.cap.map(|cap| match cap.parse::<Amount>() {
+        Ok(cap) if cap < Amount::ZERO => {
+            Err(SubmitError::Usage("the cap in tatau.yaml is negative; write 0 for none".into()))
+        }
+        Ok(cap) => Ok(cap),
+        Err(e) => Err(SubmitError::Usage(format!("the cap in tatau.yaml is wrong: {e}"))),
     });
     Ok(BundleFolder {
         name: render.name,

@@ -35,9 +35,10 @@ pub(crate) async fn inspect(
         let file = finished(client, asked.job.id, watch).await?;
         return Ok((asked.job.id, report(client, asked.job.id, &file).await?));
     }
-    Err(SubmitError::Malformed(format!(
-        "inspections of {name} keep ending without a report; ask the platform's operator"
-    )))
+    Err(SubmitError::Scene(vec![format!(
+        "{MOST_TRIES} inspections of {} ended without a report (`tatau jobs` lists them, with their reasons); change what they complain of, save it again and retry.",
+        sentence(name)
+    )]))
 }
 
 /// The same inputs ask with the same key, so that a second run pays for no second inspection.

@@ -30,4 +30,4 @@ pub use progress::{Event, Quiet, Watch};
 pub use quote::{Choice, best, choose, quote};
 pub use scene::Scene;
 pub use sync::{Synced, follow, sync};
-pub use target::{SavedFile, Target, TargetState};
+pub use target::{SavedFile, Target, TargetState, make_folder};

@@ -222,6 +222,8 @@ impl Run<'_> {
         }
         if self.target.holds(&file, blob, bytes).await? {
             self.saved(file, bytes, true);
+        } else if let Some(reason) = self.target.taken(&file) {
+            self.give_up(file, reason);
         } else if !self.queue.iter().any(|wish| wish.file == file) {
             let path = self.target.path(&file)?;
             self.queue.push_back(Wish { file, path, blob, bytes, tries: 0 });

@@ -17,6 +17,7 @@ use tatau_model::{BlobId, JobId, Work};
 use tatau_workload::trace;
 
 const STATE: &str = ".tatau-sync.json";
+const DRAFT: &str = ".tatau-sync.json.new";
 const VERSION: u32 = 1;
 /// Larger than the state of a job with 100,000 frames.
 const MAX_STATE_BYTES: u64 = 128 << 20;
@@ -57,9 +58,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens the folder, making it where it is not there. Refuses one that another process writes to.
+    /// Opens the folder, making it where it is not there. Refuses one that cannot be written, or that another process writes to.
     pub fn open(dir: &Path) -> Result<Self, SubmitError> {
-        fs::create_dir_all(dir).map_err(|e| SubmitError::io("made", dir, &e))?;
+        make_folder(dir)?;
         let dir = dir.canonicalize().map_err(|e| SubmitError::io("read", dir, &e))?;
         let lock = File::open(&dir).map_err(|e| SubmitError::io("read", &dir, &e))?;
         lock.try_lock().map_err(|e| match e {
@@ -69,6 +70,8 @@ impl Target {
             )),
             fs::TryLockError::Error(e) => SubmitError::io("locked", &dir, &e),
         })?;
+        let draft = dir.join(DRAFT);
+        File::create(&draft).and_then(|_| fs::remove_file(&draft)).map_err(|e| unwritable(&dir, &e))?;
         let state = match read_state(&dir)? {
             Some(state) => state,
             None => fresh(),
@@ -112,7 +115,7 @@ impl Target {
     /// Writes the state, whole or not at all. Call it now and then, and at the end.
     pub fn store(&self) -> Result<(), SubmitError> {
         let path = self.dir.join(STATE);
-        let draft = self.dir.join(".tatau-sync.json.new");
+        let draft = self.dir.join(DRAFT);
         let json = serde_json::to_vec(&self.state)
             .map_err(|e| SubmitError::Local(format!("{} could not be written: {e}", path.display())))?;
         let write = || -> std::io::Result<()> {
@@ -135,17 +138,24 @@ impl Target {
         }
     }
 
+    /// Why nothing may be put at `file`, if so: a folder is there, or a file that came neither from this job nor from one before it
+    /// in this folder.
+    pub(crate) fn taken(&self, file: &str) -> Option<&'static str> {
+        let there = fs::symlink_metadata(self.dir.join(file)).ok()?;
+        if there.is_dir() {
+            Some("a folder of that name is there; move it away, or choose another folder")
+        } else if self.state.files.contains_key(file) {
+            None
+        } else {
+            Some("another file of that name is there and is kept; move it away, or choose another folder")
+        }
+    }
+
     /// The file's place on the disk; makes the folder above it.
     pub(crate) fn path(&self, file: &str) -> Result<PathBuf, SubmitError> {
         let path = self.dir.join(file);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|e| SubmitError::io("made", folder, &e))?;
-        }
-        if path.is_dir() {
-            return Err(SubmitError::Local(format!(
-                "{} is a folder where a file should go; move it away",
-                path.display()
-            )));
         }
         Ok(path)
     }
@@ -175,6 +185,18 @@ impl Target {
             self.state.files.insert(file.to_owned(), SavedFile { blob, bytes, modified_ms });
         }
     }
+}
+
+/// Makes a folder of the buyer's choice, and those above it; one that cannot be made is a wrong choice ([`SubmitError::Usage`]).
+pub fn make_folder(dir: &Path) -> Result<(), SubmitError> {
+    fs::create_dir_all(dir).map_err(|e| unwritable(dir, &e))
+}
+
+fn unwritable(dir: &Path, e: &std::io::Error) -> SubmitError {
+    SubmitError::Usage(format!(
+        "the folder {} cannot be made or written ({e}); choose another one",
+        dir.display()
+    ))
 }
 
 fn fresh() -> TargetState {

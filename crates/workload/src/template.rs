@@ -33,7 +33,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
 pub struct BundleError {
-    /// `too_large`, `not_a_template`, `other_bundle`, `parameter`, `scene`, `frames`, `not_a_bundle`, `internal`.
+    /// `too_large`, `not_a_template`, `other_version`, `other_bundle`, `parameter`, `scene`, `frames`, `not_a_bundle`, `internal`.
     pub code: &'static str,
     /// What is wrong and what to do.
     pub sentence: String,
@@ -142,9 +142,13 @@ pub fn check_render_bundle(
 ) -> Result<RenderBundle, BundleError> {
     let document = parse(template)?;
     let ours = parse(RENDER)?;
+    let version = |of: &Value| of.get("specificationVersion").cloned();
+    if version(&document) != version(&ours) {
+        return Err(other_version(version(&document).as_ref(), version(&ours).as_ref()));
+    }
     let same = |key: &str| document.get(key) == ours.get(key);
     let extra = document.get("jobEnvironments").is_some() || document.get("extensions").is_some();
-    if !same("specificationVersion") || !same("steps") || extra {
+    if !same("steps") || extra {
         return Err(BundleError::new(
             "other_bundle",
             "this bundle has other steps than the render bundle; for now only bundles that `tatau render` writes are taken, others come later",
@@ -173,6 +177,21 @@ pub fn check_render_bundle(
         scene,
         frames,
     })
+}
+
+fn other_version(given: Option<&Value>, ours: Option<&Value>) -> BundleError {
+    let text = |version: Option<&Value>| -> String {
+        let text = version.and_then(Value::as_str).unwrap_or("none");
+        text.chars().filter(|c| !c.is_control()).take(60).collect()
+    };
+    BundleError::new(
+        "other_version",
+        format!(
+            "the template's specificationVersion is '{}'; only '{}' is understood, export it for that one",
+            text(given),
+            text(ours)
+        ),
+    )
 }
 
 fn default_of(document: &Value, name: &str) -> Option<String> {

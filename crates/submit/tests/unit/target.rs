@@ -54,3 +54,27 @@ fn names_are_this_programs_own() {
     assert_eq!(Target::place(&Work::Video).unwrap().0, "video.mp4");
     assert_eq!(Target::place(&Work::Inspect), None);
 }
+
+#[test]
+fn what_this_job_did_not_write_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut target = Target::open(dir.path()).unwrap();
+    assert_eq!(target.taken("video.mp4"), None);
+    fs::write(dir.path().join("video.mp4"), b"the buyer's own").unwrap();
+    assert!(target.taken("video.mp4").unwrap().contains("is kept"));
+    target.note("video.mp4", BlobId([1; 32]), 15);
+    assert_eq!(target.taken("video.mp4"), None);
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    assert!(target.taken("folder").unwrap().contains("folder of that name"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_a_wrong_choice() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), b"").unwrap();
+    for path in [dir.path().join("file"), dir.path().join("file/below"), PathBuf::from("/proc")] {
+        let refused = Target::open(&path).unwrap_err();
+        assert_eq!(refused.kind(), crate::Kind::Usage, "{refused}");
+        assert!(refused.to_string().contains("choose another"), "{refused}");
+    }
+}

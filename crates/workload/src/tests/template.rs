@@ -64,12 +64,15 @@ fn comments_descriptions_and_json_do_not_matter_and_steps_do() {
         ("/env/bin/python", "/bin/sh"),
         ("/runtime/run.py", "/in/scene/run.py"),
         ("{{Param.Request}}", "{\"kind\": \"render\", \"samples\": 1}"),
-        ("jobtemplate-2023-09", "jobtemplate-2099-01"),
         ("- name: Blender", "- name: Other"),
     ] {
         assert!(RENDER.contains(from), "{from}");
         assert_eq!(check(&RENDER.replace(from, to)).unwrap_err().code, "other_bundle", "{from}");
     }
+    let later = check(&RENDER.replace("jobtemplate-2023-09", "jobtemplate-2099-01")).unwrap_err();
+    assert_eq!(later.code, "other_version");
+    assert!(later.sentence.contains("2099-01") && later.sentence.contains("2023-09"), "{later}");
+    assert_eq!(check("{}").unwrap_err().code, "other_version");
     let more = format!("{RENDER}jobEnvironments:\n  - name: x\n    variables: {{LD_PRELOAD: /in/x.so}}\n");
     assert_eq!(check(&more).unwrap_err().code, "other_bundle");
     let extended = format!("{RENDER}extensions: [TASK_CHUNKING]\n");
