@@ -14,6 +14,8 @@ mod app;
 mod archive;
 mod auth;
 mod background;
+#[doc(hidden)]
+pub mod bench;
 mod error;
 mod files;
 mod judge;
