@@ -1,7 +1,8 @@
 """Dishonest tasks for the project's own tests: lies that are told consistently, with tiles and a result that fit the pixels.
 
 `tatau-mischief` mounts this file beside the runtime's programs and has the daemon call `install`. Benchmarks, inspections
-and whatever the chosen cheat does not touch stay honest, and so do the first `after` tasks of a session.
+and whatever the chosen cheat does not touch stay honest, and so do the first `after` tasks of a session and those after
+`times` cheated ones.
 """
 
 import hashlib
@@ -15,19 +16,19 @@ import pixels
 from faults import write_bytes
 
 TONE = np.float32(1.002)
-CHOSEN = {"kind": "", "left": 0}
+CHOSEN = {"kind": "", "after": 0, "times": 0, "seen": 0}
 
 
-def install(kind, after, kinds):
+def install(kind, after, times, kinds):
     """Puts the cheat `kind` in the daemon's table of tasks."""
-    CHOSEN.update(kind=kind, left=after)
+    CHOSEN.update(kind=kind, after=after, times=times, seen=0)
     task = "finish" if kind == "garbage-png" else "render"
     kinds[task] = ("cheats", task)
 
 
 def is_honest():
-    CHOSEN["left"] -= 1
-    return CHOSEN["left"] >= 0
+    CHOSEN["seen"] += 1
+    return not CHOSEN["after"] < CHOSEN["seen"] <= CHOSEN["after"] + CHOSEN["times"]
 
 
 def render(session, request, folder):

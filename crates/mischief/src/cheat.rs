@@ -55,17 +55,32 @@ impl Cheat {
     }
 }
 
+/// Which frames (or pictures) a cheat is for.
+#[derive(Debug, Clone, Copy)]
+pub struct When {
+    /// Honest ones first.
+    pub after: u64,
+    /// Then so many are cheated at; the rest is honest.
+    pub times: u64,
+}
+
+impl When {
+    /// Is the `nth` (from 1) cheated at?
+    pub fn is_cheated(self, nth: u64) -> bool {
+        nth > self.after && nth - self.after <= self.times
+    }
+}
+
 /// The line of the daemon before which the cheat is put in place.
 const ENTRY: &str = "    main(sys.argv[1], int(sys.argv[2]))";
 
-/// Environment and tampered runtime of a cheat that lies in pixels, after `after` honest tasks of each session.
-pub async fn place(cache: &Path, environment: &str, kind: &str, after: u64) -> anyhow::Result<Place> {
+/// Environment and tampered runtime of a cheat that lies in pixels; `when` counts anew in every session.
+pub async fn place(cache: &Path, environment: &str, kind: &str, when: When) -> anyhow::Result<Place> {
     let recipe = Recipe::by_name(environment)?;
     let environment = provision(cache, &recipe, &mut |_| {}).await?;
     let mut files: Vec<(&str, Vec<u8>)> = vec![("cheats.py", include_bytes!("../cheats.py").to_vec())];
     for file in BLENDER {
-        let text =
-            if file.name == "daemon.py" { tampered(file.text, kind, after)? } else { file.text.into() };
+        let text = if file.name == "daemon.py" { tampered(file.text, kind, when)? } else { file.text.into() };
         files.push((file.name, text.into_bytes()));
     }
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, &text[..])).collect();
@@ -73,13 +88,15 @@ pub async fn place(cache: &Path, environment: &str, kind: &str, after: u64) -> a
     Ok(Place { environment, runtime })
 }
 
-fn tampered(daemon: &str, kind: &str, after: u64) -> anyhow::Result<String> {
+fn tampered(daemon: &str, kind: &str, when: When) -> anyhow::Result<String> {
     if daemon.matches(ENTRY).count() != 1 {
         bail!(
             "the runtime's daemon.py has another entry than the cheats expect; adapt crates/mischief/src/cheat.rs"
         );
     }
-    let install = format!("    import cheats\n\n    cheats.install(\"{kind}\", {after}, KINDS)\n{ENTRY}");
+    let When { after, times } = when;
+    let install =
+        format!("    import cheats\n\n    cheats.install(\"{kind}\", {after}, {times}, KINDS)\n{ENTRY}");
     Ok(daemon.replace(ENTRY, &install))
 }
 
@@ -90,8 +107,12 @@ mod tests {
     #[test]
     fn the_daemon_can_be_tampered_with() {
         let daemon = BLENDER.iter().find(|file| file.name == "daemon.py").unwrap();
-        assert!(tampered(daemon.text, "tone", 3).unwrap().contains("cheats.install(\"tone\", 3, KINDS)"));
-        assert!(tampered("print()", "tone", 3).is_err());
+        let when = When { after: 3, times: 2 };
+        assert!(
+            tampered(daemon.text, "tone", when).unwrap().contains("cheats.install(\"tone\", 3, 2, KINDS)")
+        );
+        assert!(tampered("print()", "tone", when).is_err());
+        assert_eq!((1..8).filter(|nth| when.is_cheated(*nth)).collect::<Vec<_>>(), [4, 5]);
     }
 
     #[test]

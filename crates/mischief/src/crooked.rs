@@ -1,6 +1,6 @@
 //! The platform as a crooked agent speaks to it: the honest client, with lies in the places where an agent can lie.
 
-use crate::cheat::Cheat;
+use crate::cheat::{Cheat, When};
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -36,7 +36,7 @@ pub struct Crooked {
     honest: Client,
     cheat: Cheat,
     key: SigningKey,
-    after: u64,
+    when: When,
     marks: Arc<Mutex<Marks>>,
 }
 
@@ -48,9 +48,9 @@ struct Marks {
 }
 
 impl Crooked {
-    /// Cheats at frames after the first `after` ones.
-    pub fn new(honest: Client, cheat: Cheat, key: SigningKey, after: u64) -> Self {
-        Self { honest, cheat, key, after, marks: Arc::default() }
+    /// Cheats at the frames that `when` says.
+    pub fn new(honest: Client, cheat: Cheat, key: SigningKey, when: When) -> Self {
+        Self { honest, cheat, key, when, marks: Arc::default() }
     }
 
     fn marks(&self) -> MutexGuard<'_, Marks> {
@@ -70,7 +70,7 @@ impl Crooked {
                 continue;
             }
             marks.frames += 1;
-            if marks.frames <= self.after {
+            if !self.when.is_cheated(marks.frames) {
                 continue;
             }
             marks.cheated.insert(lease.attempt, Mark { task: lease.task, job: lease.order.job });

@@ -5,7 +5,7 @@
 mod cheat;
 mod crooked;
 
-use cheat::Cheat;
+use cheat::{Cheat, When};
 use clap::{Args, Parser, Subcommand};
 use crooked::Crooked;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
@@ -53,6 +53,9 @@ struct Provide {
     /// Stay honest for so many frames (of a session, where the lie is in pixels).
     #[arg(long, default_value_t = 0)]
     cheat_after: u64,
+    /// Then cheat so many times (in a session), and be honest again; always without it.
+    #[arg(long, default_value_t = 1 << 40)]
+    cheat_times: u64,
     /// Price of one hour of a GTX 1080 Ti's worth of work.
     #[arg(long)]
     ask: Option<Amount>,
@@ -96,14 +99,15 @@ async fn provide(options: Provide) -> anyhow::Result<()> {
     node.slots = Some(options.slots);
     node.threads = Some(options.threads);
     node.memory_mib = options.memory_mib;
+    let when = When { after: options.cheat_after, times: options.cheat_times };
     if let Some(kind) = options.cheat.in_pixels() {
-        let place = cheat::place(&options.cache, ENVIRONMENT, kind, options.cheat_after).await?;
+        let place = cheat::place(&options.cache, ENVIRONMENT, kind, when).await?;
         node.places.insert(ENVIRONMENT.into(), place);
     }
     let membership = Membership::open(&node.data_dir, &mut rand::rng())?;
     let client = Client::new(&options.server, Credentials::Key(membership.key.clone()))?;
     let client = client.with_patience(Patience::NONE);
-    let platform = Crooked::new(client, options.cheat, membership.key.clone(), options.cheat_after);
+    let platform = Crooked::new(client, options.cheat, membership.key.clone(), when);
     let mut provide = ProvideOptions::new(options.server, node);
     provide.ask_per_reference_hour = options.ask.unwrap_or(provide.ask_per_reference_hour);
     provide.on = Arc::new(say);

@@ -7,7 +7,7 @@ pub use child::Running;
 
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -24,11 +24,15 @@ pub const ENVIRONMENT: &str = "blender-5.0";
 /// What everybody asks for an hour of reference work; stakes and prices of the tests follow from it.
 pub const ASK: &str = "100";
 
+const MISCHIEF: &str = env!("CARGO_BIN_EXE_tatau-mischief");
+
 /// A folder with a server, parties and their processes.
 pub struct House {
     pub home: tempfile::TempDir,
     pub url: String,
     pub python: PathBuf,
+    tatau: PathBuf,
+    mischief: PathBuf,
     cache: PathBuf,
     io: tokio::runtime::Runtime,
 }
@@ -41,21 +45,16 @@ pub struct Said {
     pub err: String,
 }
 
-/// The programs, built now so that the tests never meet an old one.
-pub fn tatau() -> &'static Path {
+/// Builds `tatau`, so that the tests never meet an old one, and gives its path.
+fn built() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
+    let build = || {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let built = Command::new(cargo).args(["build", "--quiet", "--package", "tatau"]).status().unwrap();
         assert!(built.success(), "`cargo build --package tatau` failed");
-        let path = mischief().with_file_name("tatau");
-        assert!(path.is_file(), "{} was not built", path.display());
-        path
-    })
-}
-
-pub fn mischief() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_tatau-mischief"))
+        Path::new(MISCHIEF).with_file_name("tatau")
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 /// The project's cache of environments, where a test run finds them made already.
@@ -72,8 +71,13 @@ impl House {
         // The same address after every restart.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("http://127.0.0.1:{port}");
+        // Copies: a build that runs meanwhile does not touch them.
+        let tatau = home.path().join("tatau");
+        let mischief = home.path().join("tatau-mischief");
+        fs::copy(built(), &tatau).unwrap();
+        fs::copy(MISCHIEF, &mischief).unwrap();
         let io = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut house = Self { home, url, python: PathBuf::new(), cache, io };
+        let mut house = Self { home, url, python: PathBuf::new(), tatau, mischief, cache, io };
         let said = house.tatau("setup", &["provide", "environment", ENVIRONMENT, "--print-python"]);
         assert!(said.ok, "no environment: {}", said.err);
         house.python = PathBuf::from(said.out.trim());
@@ -94,7 +98,7 @@ impl House {
 
     /// Runs `tatau` for a party to its end.
     pub fn tatau(&self, party: &str, arguments: &[&str]) -> Said {
-        let mut command = Command::new(tatau());
+        let mut command = Command::new(&self.tatau);
         let answer = command.args(arguments).envs(self.environment(party)).output().unwrap();
         Said {
             ok: answer.status.success(),
@@ -122,7 +126,7 @@ impl House {
         fs::write(&config, serde_json::to_vec_pretty(&rules()).unwrap()).unwrap();
         let listen = self.url.strip_prefix("http://").unwrap();
         let arguments = ["serve", "--local", "--listen", listen, "--rules", config.to_str().unwrap()];
-        let mut server = self.start(tatau(), "server", &arguments);
+        let mut server = self.start(&self.tatau, "server", &arguments);
         self.until("the server answers", Duration::from_secs(30), || {
             server.check();
             self.wait(self.client(Credentials::None).healthz()).is_ok()
@@ -137,12 +141,14 @@ impl House {
 
     /// Starts an honest provider or a validator with one slot of one thread.
     pub fn start_node(&self, party: &str, verb: &str) -> Running {
-        self.start(tatau(), party, &node_arguments(&[verb], party))
+        let asks: &[&str] = if verb == "provide" { &[verb, "--ask", ASK] } else { &[verb] };
+        self.start(&self.tatau, party, &node_arguments(asks, party))
     }
 
-    /// Starts a cheat.
+    /// Starts a cheat that cheats once and is honest before and after.
     pub fn start_cheat(&self, party: &str, cheat: &str) -> Running {
-        self.start(mischief(), party, &node_arguments(&["provide", "--cheat", cheat], party))
+        let arguments = ["provide", "--ask", ASK, "--cheat", cheat, "--cheat-times", "1"];
+        self.start(&self.mischief, party, &node_arguments(&arguments, party))
     }
 
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
@@ -164,7 +170,9 @@ impl House {
 
     /// Is the party's only card measured?
     pub fn is_measured(&self, party: &str) -> bool {
-        let Ok(key) = tatau_evidence::load(&self.data(party).join("node").join("node.key")) else { return false };
+        let Ok(key) = tatau_evidence::load(&self.data(party).join("node").join("node.key")) else {
+            return false;
+        };
         let node = self.wait(self.client(Credentials::Key(key)).node());
         node.is_ok_and(|node| node.cards.iter().any(|card| card.score_milli.is_some()))
     }
@@ -191,7 +199,11 @@ impl House {
     /// Submits a job like `model` (rendered before) again, under another request key.
     pub fn again(&self, model: &Job, inspection: JobId, frames: &str, key: &str) -> JobId {
         let buyer = self.client(Credentials::Key(self.key("buyer")));
-        let bundle = tatau_workload::template::render_bundle(key, &model.scene, &tatau_workload::frames::parse(frames).unwrap());
+        let bundle = tatau_workload::template::render_bundle(
+            key,
+            &model.scene,
+            &tatau_workload::frames::parse(frames).unwrap(),
+        );
         let bundle = bundle.unwrap();
         let inputs: BlobId = model.inputs.unwrap();
         let job = SubmitJob {
@@ -225,6 +237,48 @@ impl House {
         last.unwrap()
     }
 
+    /// What the buyer paid for a job, from its own statement: the attempts that were paid, and their sum.
+    pub fn paid(&self, job: JobId) -> (Vec<String>, Amount) {
+        let buyer = self.client(Credentials::Key(self.key("buyer")));
+        let own = format!("/{job}");
+        let (mut attempts, mut sum, mut after) = (Vec::new(), Amount::ZERO, 0);
+        loop {
+            let page = self.wait(buyer.statement(after, 1_000)).unwrap();
+            let Some(last) = page.last() else { return (attempts, sum) };
+            after = last.entry;
+            for line in page.iter().filter(|line| line.why == "post" && line.account.ends_with(&own)) {
+                sum = sum.sub(line.amount).unwrap();
+                if line.account.contains("/held/") {
+                    attempts.push(line.text.clone());
+                }
+            }
+        }
+    }
+
+    /// A finished job: every task accepted once, paid once, and the sum is what the job says that it spent.
+    pub fn check_finished(&self, view: &JobView, tasks: usize) {
+        let id = view.job.id;
+        let stories = stories(view);
+        assert_eq!(view.job.state, JobState::Finished, "{id}: {stories:#?}");
+        let labels: BTreeSet<String> = view.tasks.iter().map(|task| task.work.label()).collect();
+        assert_eq!((view.tasks.len(), labels.len()), (tasks, tasks), "{id}: {labels:?}");
+        for task in &view.tasks {
+            let accepted = task.story.iter().filter(|line| line.contains(": accepted")).count();
+            assert_eq!(
+                (&task.state[..], accepted),
+                ("accepted", 1),
+                "{id}: {}: {:?}",
+                task.work.label(),
+                task.story
+            );
+        }
+        let (attempts, sum) = self.paid(id);
+        let once: BTreeSet<&String> = attempts.iter().collect();
+        assert_eq!((attempts.len(), once.len()), (tasks, tasks), "{id} paid {attempts:#?}");
+        assert_eq!(sum, view.job.spent, "{id}: what left the escrow is not what was spent");
+        assert!(view.job.spent.is_positive() && view.job.spent <= view.job.cap);
+    }
+
     /// Recomputes the books; they have to balance.
     pub fn books(&self) -> Books {
         let said = self.must("server", &["admin", "audit-books", "--json"]);
@@ -235,7 +289,8 @@ impl House {
 
     /// Waits until no money is in suspense, and gives the balances.
     pub fn settled(&self) -> BTreeMap<String, Amount> {
-        let suspended = |account: &str| ["/held/", "/pending", "/stake-reserved"].iter().any(|p| account.contains(p));
+        let suspended =
+            |account: &str| ["/held/", "/pending", "/stake-reserved"].iter().any(|p| account.contains(p));
         let mut books = None;
         self.until("all money settles", Duration::from_secs(60), || {
             let now = self.books();
@@ -275,8 +330,16 @@ impl House {
     }
 }
 
+/// Everything that is told about a job.
+pub fn stories(view: &JobView) -> Vec<String> {
+    view.tasks
+        .iter()
+        .flat_map(|t| t.story.iter().map(move |line| format!("{}: {line}", t.work.label())))
+        .collect()
+}
+
 fn node_arguments<'a>(verb: &[&'a str], party: &'a str) -> Vec<&'a str> {
-    let slot = ["--slots", "1", "--threads", "1", "--memory-mib", "1500", "--ask", ASK, "--name", party];
+    let slot = ["--slots", "1", "--threads", "1", "--memory-mib", "1500", "--name", party];
     verb.iter().copied().chain(slot).collect()
 }
 
