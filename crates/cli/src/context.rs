@@ -2,12 +2,18 @@
 
 use crate::{config::Config, exit::Ended, out};
 use anyhow::Context as _;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tatau_client::{Client, Credentials};
 use tatau_evidence::SigningKey;
 
 /// Where a platform of one's own listens.
 pub const DEFAULT_SERVER: &str = "http://127.0.0.1:7117";
+
+/// A server that answers later than this is worth a word.
+const PATIENT: Duration = Duration::from_secs(2);
 
 /// Flags of every verb.
 #[derive(Debug, Clone, clap::Args)]
@@ -80,7 +86,7 @@ impl Context {
 
     /// A client that speaks for the account: by token where there is one, else by the owner's key.
     pub fn client(&self) -> anyhow::Result<Client> {
-        let given = std::env::var("TATAU_TOKEN").ok().filter(|token| !token.is_empty());
+        let given = given_token()?;
         // A remembered token is of the remembered server.
         let kept = self.config.token.clone().filter(|_| Some(self.server()) == self.config.server.as_deref());
         let credentials = match given.or(kept) {
@@ -94,7 +100,16 @@ impl Context {
     pub async fn account(&self) -> anyhow::Result<Client> {
         let client = self.client()?;
         if client.address().is_some() {
-            client.open_account().await?;
+            let opening = client.open_account();
+            tokio::pin!(opening);
+            tokio::select! {
+                biased;
+                opened = &mut opening => opened?,
+                () = tokio::time::sleep(PATIENT) => {
+                    out::say(&format!("no answer from {} yet; trying on", client.base_url()));
+                    opening.await?
+                }
+            };
         }
         Ok(client)
     }
@@ -108,6 +123,25 @@ impl Context {
     pub fn client_as(&self, credentials: Credentials) -> anyhow::Result<Client> {
         Client::new(self.server(), credentials).map_err(|e| Ended::usage(e.to_string()).into())
     }
+}
+
+/// The token in the environment, without the blanks and line ends that copying brings along.
+fn given_token() -> anyhow::Result<Option<String>> {
+    let wrong = || {
+        Ended::usage(
+            "TATAU_TOKEN holds what cannot be a token; copy it again, or make one with `tatau token`",
+        )
+    };
+    let given = match std::env::var("TATAU_TOKEN") {
+        Ok(given) => given,
+        Err(std::env::VarError::NotPresent) => return Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => return Err(wrong().into()),
+    };
+    let token = given.trim();
+    if !token.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(wrong().into());
+    }
+    Ok((!token.is_empty()).then(|| token.to_owned()))
 }
 
 /// The folder named, or `tatau` in the one that the system keeps for such things.

@@ -32,8 +32,9 @@ pub struct Wish {
 
 /// Inspects, quotes, asks, pays, follows, saves.
 pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
-    let client = context.account().await?;
+    // The folder first: one that cannot be written is found before anything is sent.
     let mut target = Target::open(&wish.out)?;
+    let client = context.account().await?;
     let before = known_job(&client, &mut target, &wish).await?;
     let mut told = Told::new(context.json());
     let closed = tokio::select! {
@@ -97,10 +98,7 @@ async fn known_job(
 
 fn occupied(out: &Path, job: JobId) -> Ended {
     Ended::usage(format!("{} holds the results of {job}, which rendered something else", out.display())).hint(
-        format!(
-            "choose another folder with --out, or go on with that job: tatau sync {job} {}",
-            out.display()
-        ),
+        format!("choose another folder with --out, or go on with that job: tatau sync {job} {}", typed(out)),
     )
 }
 
@@ -220,7 +218,7 @@ pub async fn save(
         stopped = tokio::signal::ctrl_c() => { stopped?; None }
     };
     told.done();
-    let again = format!("tatau sync {job} {}", dir.display());
+    let again = format!("tatau sync {job} {}", typed(&dir));
     let Some(synced) = synced else {
         target.store()?;
         return Err(Ended::new(Code::Interrupted, format!("interrupted; {job} goes on without you"))
@@ -266,6 +264,17 @@ fn finish(synced: &Synced, dir: &Path, again: &str, context: &Context) -> anyhow
         .hint(format!("try again with: {again}"))
         .into()),
         _ => Ok(()),
+    }
+}
+
+/// A path as it is typed into a shell.
+pub fn typed(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 

@@ -82,6 +82,21 @@ pub fn tell(done: anyhow::Result<()>, json: bool) -> ExitCode {
     ExitCode::from(ended.code as u8)
 }
 
+/// Arguments that were not understood, or a call for help: clap's own words, and JSON where that was asked for.
+pub fn misused(error: &clap::Error) -> ExitCode {
+    let asked = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if error.use_stderr() && asked {
+        let text = error.render().to_string();
+        let sentence = text.split("\n\n").next().unwrap_or_default().trim();
+        let sentence = sentence.strip_prefix("error: ").unwrap_or(sentence);
+        let code = Code::Usage as u8;
+        out::json(&serde_json::json!({"error": {"exit": code, "sentence": sentence, "hint": "see --help"}}));
+    }
+    // A reader that went away needs no words.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { Code::Usage as u8 } else { 0 })
+}
+
 fn classify(error: &anyhow::Error) -> Ended {
     for cause in error.chain() {
         if let Some(ended) = cause.downcast_ref::<Ended>() {
@@ -133,7 +148,9 @@ fn hint_of(error: &ClientError) -> Option<String> {
             "start one with `tatau serve --local`, or name another with --server or `tatau login URL`"
         }
         ClientError::Refused { body, .. } => match body.code.as_str() {
-            "too_little" => "`tatau wallet` shows what you have; --max-price lowers what goes into escrow",
+            "too_little" => {
+                "`tatau wallet` shows what you have, `tatau wallet unstake` frees stake; --max-price lowers what a render puts into escrow"
+            }
             "unauthorized" => {
                 "check this machine's clock, and that the token, if you gave one, is of this server"
             }

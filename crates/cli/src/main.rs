@@ -88,7 +88,10 @@ fn main() -> ExitCode {
         return tatau_sandbox::runner::main();
     }
     exit::catch_panics();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(e) => return exit::misused(&e),
+    };
     let json = arguments.globals.json;
     exit::tell(run(arguments), json)
 }

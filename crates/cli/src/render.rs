@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    deliver::{Wish, deliver},
+    deliver::{Wish, deliver, typed},
     exit::Ended,
     out,
     told::Told,
@@ -62,7 +62,18 @@ pub struct Terms {
     pub assets: Vec<PathBuf>,
 }
 
-fn class(name: &str) -> Result<String, String> {
+impl Terms {
+    /// What cannot be told from one argument alone.
+    pub fn check(&self) -> Result<(), Ended> {
+        if self.max_price.is_some_and(|most| !most.is_positive()) {
+            return Err(Ended::usage("--max-price must be more than zero"));
+        }
+        Ok(())
+    }
+}
+
+/// A name of a class of cards, or the names that there are.
+pub fn class(name: &str) -> Result<String, String> {
     let names: Vec<&str> = card::CLASSES.iter().map(|class| class.name).collect();
     if names.contains(&name) {
         Ok(name.to_owned())
@@ -83,10 +94,8 @@ fn strategy(name: &str) -> Result<Strategy, String> {
 pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
     let scene = Scene::open(&options.scene)?;
     let frames = options.frames.as_deref().map(tatau_submit::check_frames).transpose()?;
-    if options.terms.max_price.is_some_and(|most| !most.is_positive()) {
-        return Err(Ended::usage("--max-price must be more than zero").into());
-    }
     let terms = options.terms;
+    terms.check()?;
     let wish = Wish {
         name: scene.stem().to_owned(),
         scene,
@@ -106,6 +115,8 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn bundle(dir: &std::path::Path, wish: Wish, context: &Context) -> anyhow::Result<()> {
+    // The folder first: one that cannot be made is found before anything is sent.
+    tatau_submit::make_folder(dir)?;
     let client = context.account().await?;
     let mut told = Told::new(context.json());
     let closed = tatau_submit::close(&client, &wish.scene, &wish.assets, &mut told).await?;
@@ -126,7 +137,7 @@ async fn bundle(dir: &std::path::Path, wish: Wish, context: &Context) -> anyhow:
     out::say(&format!(
         "wrote the bundle {}; `tatau submit {} --out DIR` renders it",
         dir.display(),
-        dir.display()
+        typed(dir)
     ));
     Ok(())
 }

@@ -3,7 +3,8 @@
 use crate::{
     context::Context,
     deliver::{Wish, deliver},
-    render::Terms,
+    exit::Ended,
+    render::{Terms, class},
 };
 use std::path::PathBuf;
 use tatau_submit::Scene;
@@ -31,6 +32,10 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
     let bundle = tatau_submit::read_bundle(&options.bundle)?;
     let scene = Scene::open(&bundle.scene)?;
     let terms = options.terms;
+    terms.check()?;
+    if let Some(Err(words)) = bundle.class.as_deref().map(class) {
+        return Err(Ended::usage(format!("the class in the bundle's tatau.yaml is wrong: {words}")).into());
+    }
     let wish = Wish {
         scene,
         name: bundle.name,

@@ -19,7 +19,7 @@ pub struct Sync {
 }
 
 pub async fn run(options: Sync, context: &Context) -> anyhow::Result<()> {
-    let client = context.client()?;
     let mut target = Target::open(&options.dir)?;
+    let client = context.client()?;
     deliver::save(&client, options.job, &mut target, Told::new(context.json()), context).await
 }

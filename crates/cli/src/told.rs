@@ -1,6 +1,6 @@
 //! Progress of a job: a bar on a terminal, plain lines elsewhere, JSON lines for programs.
 
-use crate::out;
+use crate::{deliver::plural, out};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 use tatau_submit::{Event, Watch};
@@ -94,7 +94,7 @@ impl Told {
                 ));
             }
             Event::Closed { files, bytes } => {
-                self.step(&format!("complete: {files} files, {}", out::bytes(*bytes)), true);
+                self.step(&format!("complete: {}, {}", plural(*files, "file"), out::bytes(*bytes)), true);
             }
             Event::Paid { job, cap, again } => {
                 let text = if *again {

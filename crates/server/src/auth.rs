@@ -151,9 +151,7 @@ impl Call {
             (false, true) => {
                 Err(ApiError::forbidden("a node's key cannot act for its account; sign with the owner key"))
             }
-            (false, false) => {
-                Err(ApiError::forbidden(format!("{owner} has no account yet; open it with POST /v1/account")))
-            }
+            (false, false) => Err(no_account(&owner)),
         }
     }
 
@@ -175,11 +173,7 @@ impl Call {
             Who::Operator => return Err(ApiError::forbidden("the operator's token is no account")),
         };
         let known = app.writer.read(move |s| s.account(&id).is_some() || s.node(&id).is_some()).await?;
-        if known {
-            Ok(id)
-        } else {
-            Err(ApiError::forbidden(format!("{id} has no account yet; open it with POST /v1/account")))
-        }
+        if known { Ok(id) } else { Err(no_account(&id)) }
     }
 
     /// The operator.
@@ -192,6 +186,12 @@ impl Call {
             )),
         }
     }
+}
+
+fn no_account(owner: &Address) -> ApiError {
+    ApiError::forbidden(format!(
+        "{owner} has no account here yet; `tatau wallet` or POST /v1/account opens one"
+    ))
 }
 
 fn nobody() -> ApiError {

