@@ -3,6 +3,9 @@
 use crate::{Draft, Refusal, Reply};
 use tatau_model::{Account, AccountKey, Address, Amount, Change, EntryKind, Purpose};
 
+/// Parts of one owner's stake that may be on their way out at once.
+const MAX_UNBONDING: usize = 16;
+
 /// Opens the account on its first signed request; a second time changes nothing.
 pub(crate) fn open(draft: &mut Draft<'_>, owner: Address) -> Result<Reply, Refusal> {
     if draft.account(owner).is_ok() {
@@ -33,9 +36,18 @@ pub(crate) fn unstake(draft: &mut Draft<'_>, owner: Address, amount: Amount) -> 
     let from = AccountKey::Owner(owner, Purpose::StakeFree);
     let to = AccountKey::Owner(owner, Purpose::StakeUnbonding);
     draft.pay(EntryKind::Unbond { owner }, &[(from, to, amount)])?;
+    if draft.state.unbonding_count.get(&owner).copied().unwrap_or(0) >= MAX_UNBONDING {
+        let sentence =
+            format!("{MAX_UNBONDING} parts of your stake are on their way out already; wait for the first");
+        return Err(Refusal::new("conflict", sentence));
+    }
     let mut at = draft.now.plus(draft.state.config.unbond_ms);
     // Two requests within one millisecond stay two entries.
-    while draft.state.unbonding.iter().any(|(t, o, _)| *t == at && *o == owner) {
+    let taken = |at| {
+        let range = (at, owner, Amount(i64::MIN))..=(at, owner, Amount(i64::MAX));
+        draft.state.unbonding.range(range).next().is_some()
+    };
+    while taken(at) {
         at = at.plus(1);
     }
     draft.last(Change::Unbonding { owner, amount, at });

@@ -1,10 +1,13 @@
 //! Audits: handing them out blind, commitments, reveals.
 
 use crate::{Draft, Effect, Refusal, Reply};
-use rand::{Rng, seq::SliceRandom};
+use rand::{Rng, RngExt};
+use std::collections::BTreeSet;
 use tatau_model::{Address, Audit, AuditId, AuditState, Change, Digest, JobId, Node, OutputFile, Purpose};
 
 const MAX_FILES: usize = 128;
+/// How many open audits of one job one request looks at.
+const AUDITS_LOOKED_AT: usize = 4_096;
 
 /// Gives up to `max` audits of one job to a validating node, in random order so that nobody can wait for a friend's.
 pub(crate) fn take(
@@ -26,25 +29,27 @@ pub(crate) fn take(
         return Err(Refusal::new("too_little", sentence));
     }
     let state = draft.state;
+    let account = draft.account(node.owner)?;
+    if account.audit_faults > account.audits_done / 4 + 5 {
+        let sentence = "this account left too many audits unanswered or contradicted; it gets no more here";
+        return Err(Refusal::new("barred", sentence));
+    }
+    let held = state.node_audits.get(&id).map_or(0, std::collections::BTreeSet::len);
+    let max = usize::from(max).min(state.config.audits_per_node.saturating_sub(held));
     let mut order: Vec<JobId> =
         warm.iter().take(16).filter(|j| state.open_audits.contains_key(j)).copied().collect();
     order.extend(state.open_audits.keys().filter(|j| !warm.contains(j)));
     for job in order {
-        let mut open: Vec<AuditId> = state
-            .open_audits
-            .get(&job)
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|audit| draft.audit(*audit).is_ok_and(|a| eligible(draft, a, &node)))
-            .collect();
-        open.shuffle(rng);
+        let Some(found) = state.open_audits.get(&job) else { continue };
+        let mut open = window(found, rng);
         let mut given: Vec<AuditId> = Vec::new();
-        for audit in open {
+        while given.len() < max && !open.is_empty() {
+            let audit = open.swap_remove(rng.random_range(..open.len()));
+            let candidate = draft.audit(audit)?;
             // One owner audits one attempt once, also within this answer.
-            let attempt = draft.audit(audit)?.attempt;
+            let attempt = candidate.attempt;
             let twice = given.iter().any(|g| draft.audit(*g).is_ok_and(|a| a.attempt == attempt));
-            if given.len() < usize::from(max) && !twice {
+            if !twice && eligible(draft, candidate, &node) {
                 assign(draft, audit, &node)?;
                 given.push(audit);
             }
@@ -55,6 +60,13 @@ pub(crate) fn take(
         }
     }
     Ok(Reply::Audits(Vec::new()))
+}
+
+/// Open audits that one request looks at, from a random place on: all of them where there are not too many.
+fn window(open: &BTreeSet<AuditId>, rng: &mut impl Rng) -> Vec<AuditId> {
+    let (Some(first), Some(last)) = (open.first(), open.last()) else { return Vec::new() };
+    let from = AuditId(rng.random_range(first.0..=last.0));
+    open.range(from..).chain(open.range(..from)).take(AUDITS_LOOKED_AT).copied().collect()
 }
 
 /// Never the provider's own account, never the buyer's, never its network block, never twice by one owner.

@@ -31,6 +31,14 @@ pub struct Config {
     pub delivery_ms: u64,
     /// An assigned audit returns to the queue after this, ms.
     pub audit_ms: u64,
+    /// A delivered result without a verdict is given up after this, ms: nobody is paid, nobody slashed, all money returns.
+    pub verdict_ms: u64,
+    /// Audits that one node may hold at once.
+    pub audits_per_node: usize,
+    /// Jobs not ended that one owner may have.
+    pub jobs_per_owner: usize,
+    /// Nodes that one owner may have.
+    pub nodes_per_owner: usize,
     /// Crops an audit.
     pub crops: u32,
     /// Area of a crop, ppm of the frame.
@@ -76,6 +84,10 @@ impl Default for Config {
             lease_grace_ms: 3 * minute,
             delivery_ms: 10 * minute,
             audit_ms: 5 * minute,
+            verdict_ms: 3 * 24 * hour,
+            audits_per_node: 64,
+            jobs_per_owner: 200,
+            nodes_per_owner: 1_000,
             crops: 6,
             crop_ppm: 1_600,
             rerun_ppm: 200_000,

@@ -129,6 +129,18 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// How far the job is, with what this event accepted.
+    pub fn counts(&self, job: JobId) -> Counts {
+        self.counts.get(&job).copied().unwrap_or_else(|| self.state.counts(job))
+    }
+    /// Attempts of a job that no verdict has ended, as this event leaves them.
+    pub fn open_attempts(&self, job: JobId) -> impl Iterator<Item = &Attempt> {
+        let stored = self.state.job_open.get(&job).into_iter().flatten();
+        let stored =
+            stored.filter(|id| !self.attempts.contains_key(id)).filter_map(|id| self.state.attempts.get(id));
+        stored.chain(self.attempts.values().filter(move |a| a.job == job)).filter(|a| !a.state.is_ended())
+    }
+
     /// Counts one more accepted task of a job, with what this event accepted before.
     pub fn count_accepted(&mut self, job: JobId, work: &Work) -> Counts {
         let counts = self.counts.entry(job).or_insert_with(|| self.state.counts(job));

@@ -8,7 +8,6 @@ use tatau_model::{
 use tatau_workload::planner;
 
 const MAX_NAME: usize = 200;
-const MAX_OPEN_JOBS: usize = 10_000;
 
 pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusal> {
     accounts::open(draft, new.owner)?;
@@ -33,8 +32,11 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
         }
         JobKind::Render(_) | JobKind::Inspect => {}
     }
-    if draft.state.jobs.len() >= MAX_OPEN_JOBS {
-        return Err(Refusal::new("unavailable", "too many jobs are open; try again later"));
+    let open = draft.state.jobs.values().filter(|j| j.owner == new.owner && !j.state.is_ended()).count();
+    let most = draft.state.config.jobs_per_owner;
+    if open >= most {
+        let sentence = format!("{most} of your jobs are open; wait for one to end, or cancel one");
+        return Err(Refusal::new("too_many", sentence));
     }
     let id = draft.next_job();
     let escrow = AccountKey::Owner(new.owner, Purpose::Escrow(id));
@@ -58,6 +60,14 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
         ended: None,
         request_key: new.request_key,
     };
+    let tasks = u64::try_from(planner::total_tasks(&job)).unwrap_or(u64::MAX);
+    let least = draft.state.config.least_price.scale(tasks, 1)?;
+    if job.cap < least {
+        return Err(Refusal::new(
+            "invalid",
+            format!("the cap is below {least} TATAU, the least price of so many tasks"),
+        ));
+    }
     start(draft, job);
     Ok(Reply::Job(id))
 }

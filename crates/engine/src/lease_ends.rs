@@ -1,7 +1,7 @@
 //! The ways in which a lease ends without a receipt: given back, failed, stopped, lost; and whose fault that is.
 
 use crate::{Draft, Effect, Refusal, Reply, jobs, leases::fits};
-use tatau_market::{Blame, blame, expected_ms};
+use tatau_market::{Blame, blame, expected_ms, may_be_buyers};
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Change, EntryKind, Failure, Job, JobId,
     JobKind, JobState, Purpose, TaskState,
@@ -55,7 +55,10 @@ pub(crate) fn remember_failure(
 ) -> Result<(), Refusal> {
     let job = draft.job(attempt.job)?.clone();
     let benchmark = matches!(job.kind, JobKind::Benchmark { .. });
-    let alone = matches!(job.kind, JobKind::Inspect) && !others_online(draft, &job, attempt.provider);
+    let mut tried: Vec<Address> = draft.task(attempt.task)?.excluded.clone();
+    tried.push(attempt.provider);
+    let nobody_left = !benchmark && !others_online(draft, &job, &tried);
+    let alone = matches!(job.kind, JobKind::Inspect) && nobody_left;
     let most = draft.state.config.max_attempts;
     let task = draft.task_mut(attempt.task)?;
     task.failures.push(Failure {
@@ -71,7 +74,8 @@ pub(crate) fn remember_failure(
     if task.state.is_ended() || job.state.is_ended() {
         return Ok(());
     }
-    let (failures, tries, label) = (task.failures.clone(), task.attempts, task.work.label());
+    let (failures, label) = (task.failures.clone(), task.work.label());
+    let tries = u32::try_from(failures.len()).unwrap_or(u32::MAX);
     match blame(&failures, alone) {
         Blame::Buyer(which) if !benchmark => {
             for failure in which.iter().filter_map(|i| failures.get(*i)) {
@@ -86,12 +90,22 @@ pub(crate) fn remember_failure(
             give_up(draft, &job, reason)
         }
         _ if tries >= most => give_up(draft, &job, format!("{label} failed {tries} times, last: {sentence}")),
+        _ if nobody_left && may_be_buyers(code) => give_up(
+            draft,
+            &job,
+            format!("{label} failed, and no other provider is online to try it: {sentence}"),
+        ),
+        _ if nobody_left => {
+            // Nobody else could: let those who failed without the scene's doing try again.
+            draft.task_mut(attempt.task)?.excluded.clear();
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
 
 /// A render job pauses and keeps what is done; an inspection or a benchmark has nothing to keep.
-fn give_up(draft: &mut Draft<'_>, job: &Job, reason: String) -> Result<(), Refusal> {
+pub(crate) fn give_up(draft: &mut Draft<'_>, job: &Job, reason: String) -> Result<(), Refusal> {
     if matches!(job.kind, JobKind::Render(_)) {
         return jobs::pause(draft, job.id, reason);
     }
@@ -99,10 +113,11 @@ fn give_up(draft: &mut Draft<'_>, job: &Job, reason: String) -> Result<(), Refus
     jobs::end(draft, job.id, JobState::Failed { reason })
 }
 
-fn others_online(draft: &Draft<'_>, job: &Job, provider: Address) -> bool {
+/// Is anybody online who fits the job and has not been excluded?
+fn others_online(draft: &Draft<'_>, job: &Job, tried: &[Address]) -> bool {
     let (state, now) = (draft.state, draft.now);
     state.nodes.values().any(|n| {
-        n.owner != provider
+        !tried.contains(&n.owner)
             && n.offer.provides
             && !n.draining
             && state.is_online(&n.id, now)

@@ -1,17 +1,21 @@
 //! Leases: matching, price, stake.
 
-use crate::{Draft, Effect, Refusal, Reply, jobs};
+use crate::{Draft, Effect, Refusal, Reply, jobs, nodes};
+use rand::{Rng, RngExt};
 use std::collections::HashMap;
 use tatau_market::{LeaseTerms, expected_ms, unit_price_limit};
 use tatau_model::{
-    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Change, EntryKind, Job, JobId, JobKind,
-    JobState, Node, Purpose, TaskId, TaskState, Work,
+    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState,
+    Node, Purpose, TaskId, TaskState, Work,
 };
 use tatau_workload::units;
 
 /// How many tasks of one job, and how many jobs, one request looks at.
 const TASKS_LOOKED_AT: usize = 64;
 const JOBS_LOOKED_AT: usize = 256;
+
+/// A task that waited so long takes any ask within its fair price, ms.
+const STRATEGY_MS: u64 = 30_000;
 
 type Asks = HashMap<(String, Option<String>), Vec<Amount>>;
 
@@ -20,9 +24,10 @@ pub(crate) fn lease(
     id: Address,
     cards: &[u16],
     warm: &[JobId],
+    rng: &mut impl Rng,
 ) -> Result<Reply, Refusal> {
     let node = draft.node(id)?.clone();
-    draft.last(Change::Seen { node: id, at: draft.now });
+    nodes::seen(draft, id, rng)?;
     let mut given = Vec::new();
     if draft.account(node.owner)?.barred {
         return Err(Refusal::new("barred", "this account was slashed too often; it takes no more work here"));
@@ -32,18 +37,27 @@ pub(crate) fn lease(
     }
     let mut asks = Asks::new();
     for &card in cards.iter().take(128) {
-        if leases_on(draft, id, card) >= draft.state.config.leases_per_card as usize {
+        if leases_on(draft, id, Some(card)) >= draft.state.config.leases_per_card as usize {
             continue;
         }
+        // A newcomer may not sit on much work: two leases, and one more for each that it did well.
+        let account = draft.account(node.owner)?;
+        let trusted = usize::try_from(account.accepted).unwrap_or(usize::MAX).saturating_add(2);
+        if !account.established && leases_on(draft, id, None) >= trusted {
+            break;
+        }
         if let Some(task) = pick(draft, &node, card, warm, &mut asks)? {
-            given.push(grant(draft, &node, card, task)?);
+            given.push(grant(draft, &node, card, task, rng)?);
         }
     }
     Ok(Reply::Leases(given))
 }
 
-fn leases_on(draft: &Draft<'_>, id: Address, card: u16) -> usize {
-    let open = |a: &Attempt| a.state == AttemptState::Leased && a.card == card && a.node == id;
+/// Leases that a node holds, on one card or on all.
+fn leases_on(draft: &Draft<'_>, id: Address, card: Option<u16>) -> usize {
+    let open = |a: &Attempt| {
+        a.state == AttemptState::Leased && card.is_none_or(|card| a.card == card) && a.node == id
+    };
     let stored = draft.state.leases_of(&id).filter(|a| draft.attempt(*a).is_ok_and(open)).count();
     let drafted = draft.drafted_attempts().filter(|a| open(a) && draft.state.attempt(a.id).is_none()).count();
     stored + drafted
@@ -60,7 +74,8 @@ fn pick(
     let state = draft.state;
     let mut order: Vec<JobId> =
         warm.iter().take(16).filter(|j| state.ready.contains_key(j)).copied().collect();
-    order.extend(state.ready.keys().filter(|j| !warm.contains(j)).take(JOBS_LOOKED_AT));
+    order.extend(state.benchmarks.get(&node.id).into_iter().flatten());
+    order.extend(state.on_market.iter().filter(|j| !warm.contains(j)).take(JOBS_LOOKED_AT));
     for id in order {
         let job = draft.job(id)?;
         if job.state != JobState::Running || !fits(job, node, card) {
@@ -107,28 +122,53 @@ fn affordable(
     let now = draft.now;
     let market = asks.entry(key).or_insert_with(|| open_asks(state, &job, now));
     let ask = node.offer.ask_per_reference_hour;
-    if unit_price_limit(job.strategy, market).is_none_or(|limit| ask > limit) {
+    let waiting = draft.task(task)?;
+    // Offers that ask little and take nothing must not hold a job up: after a while any ask within the money does.
+    let patient = now.since(waiting.since.max(job.created)) < STRATEGY_MS;
+    if patient && unit_price_limit(job.strategy, market).is_none_or(|limit| ask > limit) {
         return Ok(false);
     }
-    let work = draft.task(task)?.work.clone();
-    let escrow = draft.balance(job.owner, Purpose::Escrow(id));
-    if price(draft, &job, &work, ask)? <= escrow {
+    let work = waiting.work.clone();
+    let lowest = market.iter().min().copied().unwrap_or(ask);
+    let most = fair_price(draft, &job, &work)?;
+    if price(draft, &job, &work, ask)? <= most {
         return Ok(true);
     }
-    let lowest = market.iter().min().copied().unwrap_or(ask);
-    let busy = state
-        .job_open
-        .get(&id)
-        .is_some_and(|open| open.iter().any(|a| draft.attempt(*a).is_ok_and(|a| !a.state.is_ended())));
-    let drafted = draft.drafted_attempts().any(|a| a.job == id && !a.state.is_ended());
-    if !busy && !drafted && price(draft, &job, &work, lowest)? > escrow {
+    let busy = draft.open_attempts(id).next().is_some();
+    if !busy && price(draft, &job, &work, lowest)? > most {
         let reason = format!(
-            "the cap of {} TATAU is reached; what is done is kept. Resume the job with more money, or cancel it",
+            "what is left of the cap of {} TATAU does not cover what providers ask now; what is done is kept. \
+             Resume the job with more money, or cancel it",
             job.cap
         );
         jobs::pause(draft, id, reason)?;
     }
     Ok(false)
+}
+
+/// The most that one task may take of the escrow: its share of the work that nobody has leased yet, and half as much again.
+fn fair_price(draft: &Draft<'_>, job: &Job, work: &Work) -> Result<Amount, Refusal> {
+    let escrow = draft.balance(job.owner, Purpose::Escrow(job.id));
+    let JobKind::Render(spec) = &job.kind else { return Ok(escrow) };
+    let counts = draft.counts(job.id);
+    let frames = spec.frames.len();
+    let (mut renders, mut finishes) =
+        (frames.saturating_sub(counts.accepted - counts.finishes), frames.saturating_sub(counts.finishes));
+    for attempt in draft.open_attempts(job.id) {
+        match draft.task(attempt.task)?.work {
+            Work::Render { .. } => renders = renders.saturating_sub(1),
+            _ => finishes = finishes.saturating_sub(1),
+        }
+    }
+    let each = |work: &Work| u128::from(units::reference_ms(work, job));
+    let video = if spec.video { each(&Work::Video) } else { 0 };
+    let left = each(&Work::Render { frame: 0 }) * renders as u128
+        + each(&Work::Finish { frame: 0 }) * finishes as u128
+        + video;
+    let own = each(work);
+    let share = i128::from(escrow.0) * i128::try_from(own * 3).unwrap_or(i128::MAX / 4)
+        / i128::try_from(left.max(own) * 2).unwrap_or(i128::MAX).max(1);
+    Ok(Amount(i64::try_from(share).unwrap_or(i64::MAX)).min(escrow))
 }
 
 /// Asks of all online offers that could do this job's work.
@@ -138,7 +178,13 @@ fn open_asks(state: &crate::State, job: &Job, now: tatau_model::Millis) -> Vec<A
         .values()
         .filter(|n| n.offer.provides && !n.draining && state.is_online(&n.id, now))
         .filter(|n| (0..n.cards.len()).any(|card| fits(job, n, card as u16)))
-        .map(|n| n.offer.ask_per_reference_hour)
+        .fold(HashMap::<Address, Amount>::new(), |mut lowest, node| {
+            // One ask an owner: many nodes must not move the market's middle.
+            let ask = node.offer.ask_per_reference_hour;
+            lowest.entry(node.owner).and_modify(|a| *a = ask.min(*a)).or_insert(ask);
+            lowest
+        })
+        .into_values()
         .collect()
 }
 
@@ -151,9 +197,19 @@ fn price(draft: &Draft<'_>, job: &Job, work: &Work, ask: Amount) -> Result<Amoun
     Ok(price.max(draft.state.config.least_price))
 }
 
-fn grant(draft: &mut Draft<'_>, node: &Node, card: u16, task_id: TaskId) -> Result<AttemptId, Refusal> {
+fn grant(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    card: u16,
+    task_id: TaskId,
+    rng: &mut impl Rng,
+) -> Result<AttemptId, Refusal> {
     let task = draft.task(task_id)?;
     let (job_id, work) = (task.job, task.work.clone());
+    if let JobKind::Benchmark { node, card, .. } = draft.job(job_id)?.kind {
+        // A fresh seed with every lease: nothing can be rendered ahead of the clock.
+        draft.job_mut(job_id)?.kind = JobKind::Benchmark { node, card, seed: rng.random_range(0..1 << 31) };
+    }
     let job = draft.job(job_id)?.clone();
     let config = draft.state.config.clone();
     let price = price(draft, &job, &work, node.offer.ask_per_reference_hour)?;

@@ -2,7 +2,7 @@
 
 use crate::{Draft, Effect, Refusal, Reply, accounts, jobs};
 use rand::{Rng, RngExt};
-use tatau_model::{Address, Amount, Card, Change, JobKind, JobState, Node, Offer};
+use tatau_model::{Address, Amount, Card, Change, JobKind, Node, Offer};
 
 const MAX_CARDS: usize = 64;
 const MAX_NAME: usize = 100;
@@ -20,6 +20,10 @@ pub(crate) fn register(draft: &mut Draft<'_>, mut node: Node, rng: &mut impl Rng
         node.registered = known.registered;
         keep_scores(&known.cards, &mut node.cards);
     } else {
+        let most = draft.state.config.nodes_per_owner;
+        if draft.state.nodes.values().filter(|n| n.owner == node.owner).count() >= most {
+            return Err(Refusal::new("too_many", format!("an account has at most {most} nodes")));
+        }
         node.cards.iter_mut().for_each(|c| c.score_milli = None);
         node.registered = draft.now;
     }
@@ -56,8 +60,12 @@ pub(crate) fn drain(draft: &mut Draft<'_>, id: Address, draining: bool) -> Resul
     Ok(Reply::Done)
 }
 
-pub(crate) fn seen(draft: &mut Draft<'_>, id: Address) -> Result<Reply, Refusal> {
+pub(crate) fn seen(draft: &mut Draft<'_>, id: Address, rng: &mut impl Rng) -> Result<Reply, Refusal> {
     draft.node(id)?;
+    // Its benchmarks were ended when it fell silent.
+    if !draft.state.is_online(&id, draft.now) {
+        benchmark_unscored(draft, id, rng)?;
+    }
     draft.last(Change::Seen { node: id, at: draft.now });
     Ok(Reply::Done)
 }
@@ -88,9 +96,9 @@ fn benchmark_unscored(draft: &mut Draft<'_>, id: Address, rng: &mut impl Rng) ->
             .collect(),
     );
     for card in unscored {
-        let open = draft.state.jobs.values().any(|job| {
-            job.state == JobState::Running
-                && matches!(job.kind, JobKind::Benchmark { node, card: c, .. } if node == id && c == card)
+        let open = draft.state.benchmarks.get(&id).into_iter().flatten().any(|job| {
+            let kind = draft.state.jobs.get(job).map(|j| &j.kind);
+            matches!(kind, Some(JobKind::Benchmark { card: c, .. }) if *c == card)
         });
         if !open {
             jobs::start_benchmark(draft, owner, id, card, rng.random());
@@ -122,7 +130,9 @@ fn check(name: &str, cards: &[Card], offer: &Offer) -> Result<(), Refusal> {
     if offer.environments.len() > 32 || offer.environments.iter().any(|e| e.len() > 64) {
         return bad("an offer names at most 32 environments".into());
     }
-    if offer.provides && !(1..=Amount::tatau(1_000_000).0).contains(&offer.ask_per_reference_hour.0) {
+    if (offer.provides || offer.validates)
+        && !(1..=Amount::tatau(1_000_000).0).contains(&offer.ask_per_reference_hour.0)
+    {
         return bad("the asking price must lie between 0.000000001 and 1000000 TATAU an hour".into());
     }
     Ok(())

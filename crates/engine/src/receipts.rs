@@ -63,11 +63,16 @@ pub(crate) fn deliver(
         };
     }
     let (job, challenge) = (attempt.job, attempt.challenge);
-    trace::check_outputs(&draft.task(attempt.task)?.work, &files)
+    let task = attempt.task;
+    trace::check_sizes(&draft.task(task)?.work, draft.job(job)?, &files)
         .map_err(|s| Refusal::new("invalid", s.to_string()))?;
+    let until = draft.now.plus(draft.state.config.verdict_ms);
     let attempt = draft.attempt_mut(id)?;
     attempt.become_state(AttemptState::Delivered)?;
     attempt.outputs = files;
+    attempt.due = until;
+    // Followers of the task look again: an inspection's report is there.
+    draft.task_mut(task)?;
     if let Some(challenge) = challenge {
         verdicts::begin(draft, id, challenge)?;
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tatau_ledger::{Books, LedgerError};
 use tatau_model::{
     Account, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, Change, Epoch,
-    Job, JobId, JobState, Millis, Node, Task, TaskId, TaskState, Work,
+    Job, JobId, JobKind, JobState, Millis, Node, Task, TaskId, TaskState, Work,
 };
 
 /// The highest numbers given out so far.
@@ -33,6 +33,9 @@ pub struct Counts {
     /// Of the accepted, finishing tasks.
     pub finishes: usize,
 }
+
+/// The platform itself, as `Change::Seen` names it: when it last ticked.
+pub(crate) const PLATFORM: Address = Address([0; 20]);
 
 /// The market.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +69,14 @@ pub struct State {
     pub(crate) unsealed: BTreeSet<AttemptId>,
     pub(crate) requests: HashMap<(Address, String), JobId>,
     pub(crate) disputes: HashMap<Address, BTreeSet<AttemptId>>,
+    /// Running jobs with ready tasks that any fitting provider may take.
+    pub(crate) on_market: BTreeSet<JobId>,
+    /// Running benchmark jobs, by the node they measure.
+    pub(crate) benchmarks: HashMap<Address, BTreeSet<JobId>>,
+    /// Audits that a node works on.
+    pub(crate) node_audits: HashMap<Address, BTreeSet<AuditId>>,
+    /// Entries of an owner in `unbonding`.
+    pub(crate) unbonding_count: HashMap<Address, usize>,
 }
 
 impl State {
@@ -88,8 +99,9 @@ impl State {
             state.apply(&record)?;
         }
         state.counters = counters;
-        // Nobody could be heard while the server was down: silence counts from now.
+        // Nobody could be heard, and nobody could deliver, while the server was down: everything counts from now.
         state.seen = state.nodes.keys().map(|node| (*node, now)).collect();
+        state.give_time(now);
         Ok(state)
     }
 
@@ -115,12 +127,18 @@ impl State {
             Change::Epoch(epoch) => self.last_epoch = Some(epoch.clone()),
             Change::Entry(entry) => self.books.apply(entry)?,
             Change::Unbonding { owner, amount, at } => {
-                self.unbonding.insert((*at, *owner, *amount));
+                if self.unbonding.insert((*at, *owner, *amount)) {
+                    *self.unbonding_count.entry(*owner).or_default() += 1;
+                }
             }
             Change::Unbonded { owner, at } => {
-                let found = self.unbonding.iter().find(|(t, o, _)| t == at && o == owner).copied();
+                let range = (*at, *owner, Amount(i64::MIN))..=(*at, *owner, Amount(i64::MAX));
+                let found = self.unbonding.range(range).next().copied();
                 if let Some(found) = found {
                     self.unbonding.remove(&found);
+                    if let Some(count) = self.unbonding_count.get_mut(owner) {
+                        *count = count.saturating_sub(1);
+                    }
                 }
             }
             Change::CloseAttempt(id) => self.forget_attempt(*id),
@@ -138,7 +156,52 @@ impl State {
             self.requests.insert((job.owner, job.request_key.clone()), job.id);
         }
         self.counts.entry(job.id).or_default();
+        if let JobKind::Benchmark { node, .. } = &job.kind {
+            if job.state == JobState::Running {
+                self.benchmarks.entry(*node).or_default().insert(job.id);
+            } else {
+                remove_from_map(&mut self.benchmarks, node, &job.id);
+            }
+        }
         self.jobs.insert(job.id, job.clone());
+        self.place_on_market(job.id);
+    }
+
+    /// Keeps `on_market` true after a change of the job or of its ready tasks.
+    fn place_on_market(&mut self, id: JobId) {
+        let open = self.ready.contains_key(&id)
+            && self.jobs.get(&id).is_some_and(|j| {
+                j.state == JobState::Running && !matches!(j.kind, JobKind::Benchmark { .. })
+            });
+        if open {
+            self.on_market.insert(id);
+        } else {
+            self.on_market.remove(&id);
+        }
+    }
+
+    /// Deadlines that passed while the platform was away, or that a jump of the clock would bring, move.
+    fn give_time(&mut self, now: Millis) {
+        let open: Vec<Attempt> = self
+            .attempts
+            .values()
+            .filter(|a| matches!(a.state, AttemptState::Leased | AttemptState::Committed))
+            .cloned()
+            .collect();
+        for mut attempt in open {
+            let least = match attempt.state {
+                AttemptState::Leased => self.config.lease_grace_ms,
+                _ => self.config.delivery_ms,
+            };
+            attempt.due = attempt.due.max(now.plus(least));
+            self.put_attempt(&attempt);
+        }
+        let open: Vec<Audit> =
+            self.audit_due.iter().filter_map(|(_, id)| self.audits.get(id)).cloned().collect();
+        for mut audit in open {
+            audit.due = audit.due.max(now.plus(self.config.audit_ms));
+            self.put_audit(&audit);
+        }
     }
 
     fn put_task(&mut self, task: &Task) {
@@ -160,6 +223,7 @@ impl State {
         } else {
             remove_from(&mut self.ready, &task.job, &place);
         }
+        self.place_on_market(task.job);
     }
 
     fn put_attempt(&mut self, attempt: &Attempt) {
@@ -201,8 +265,14 @@ impl State {
         if let Some(before) = self.audits.get(&id) {
             self.audit_due.remove(&(before.due, id));
         }
+        if let Some(node) = self.audits.get(&id).and_then(|before| before.node) {
+            remove_from_map(&mut self.node_audits, &node, &id);
+        }
         if matches!(audit.state, AuditState::Assigned | AuditState::Committed) {
             self.audit_due.insert((audit.due, id));
+            if let Some(node) = audit.node {
+                self.node_audits.entry(node).or_default().insert(id);
+            }
         }
         if audit.state == AuditState::Open {
             self.open_audits.entry(audit.job).or_default().insert(id);
@@ -224,6 +294,9 @@ impl State {
         for audit in self.attempt_audits.remove(&id).unwrap_or_default() {
             if let Some(audit) = self.audits.remove(&audit) {
                 self.audit_due.remove(&(audit.due, audit.id));
+                if let Some(node) = audit.node {
+                    remove_from_map(&mut self.node_audits, &node, &audit.id);
+                }
                 remove_from(&mut self.open_audits, &audit.job, &audit.id);
             }
         }
@@ -231,8 +304,12 @@ impl State {
 
     fn forget_job(&mut self, id: JobId) {
         let Some(job) = self.jobs.remove(&id) else { return };
-        self.requests.remove(&(job.owner, job.request_key));
+        self.requests.remove(&(job.owner, job.request_key.clone()));
         self.ready.remove(&id);
+        self.on_market.remove(&id);
+        if let JobKind::Benchmark { node, .. } = &job.kind {
+            remove_from_map(&mut self.benchmarks, node, &id);
+        }
         self.counts.remove(&id);
         for task in self.job_tasks.remove(&id).unwrap_or_default() {
             self.tasks.remove(&task);
@@ -255,8 +332,6 @@ pub(crate) fn rank(work: &Work) -> u8 {
 fn due_of(attempt: &Attempt) -> Millis {
     match (attempt.dispute_until, &attempt.state) {
         (Some(until), _) => until,
-        // Delivered attempts wait for audits, which have deadlines of their own.
-        (None, AttemptState::Delivered) => Millis(i64::MAX),
         (None, _) => attempt.due,
     }
 }
@@ -347,6 +422,6 @@ impl State {
     }
     /// Is any job running that a provider could work for?
     pub fn has_ready_tasks(&self) -> bool {
-        self.ready.keys().any(|job| self.jobs.get(job).is_some_and(|j| j.state == JobState::Running))
+        !self.on_market.is_empty() || !self.benchmarks.is_empty()
     }
 }

@@ -22,8 +22,8 @@ pub fn step(state: &State, event: Event, now: Millis, rng: &mut impl Rng) -> Res
         Event::ResumeJob { job, by, more } => jobs::resume(d, job, by, more),
         Event::Stake { owner, amount } => accounts::stake(d, owner, amount),
         Event::Unstake { owner, amount } => accounts::unstake(d, owner, amount),
-        Event::Seen { node } => nodes::seen(d, node),
-        Event::Lease { node, cards, warm } => leases::lease(d, node, &cards, &warm),
+        Event::Seen { node } => nodes::seen(d, node, rng),
+        Event::Lease { node, cards, warm } => leases::lease(d, node, &cards, &warm, rng),
         Event::FailAttempt { node, attempt, code, sentence } => {
             lease_ends::fail(d, node, attempt, &code, &sentence)
         }

@@ -3,12 +3,14 @@
 use crate::{Draft, Effect, Refusal, Reply, accounts, jobs, lease_ends};
 use tatau_audit::{Decision, Judged, decide, need, verdict};
 use tatau_model::{
-    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, Change,
-    Digest, EntryKind, JobKind, Measurement, Purpose, TaskState, Verdict, Work,
+    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, CardKind,
+    Change, Digest, EntryKind, JobKind, Measurement, Purpose, TaskState, Verdict, Work,
 };
 use tatau_workload::{audit as parts, units};
 
-/// A stake fault more than this many times bars an account from leases.
+/// Audits that said nothing about the claim before it is given up.
+const SPOILT_AUDITS: u32 = 12;
+/// So many stake faults bars an account from leases.
 const FAULTS_TO_BAR: u64 = 3;
 
 /// Outputs are here and the challenge is drawn: open the audits, or accept where the draw spared this one.
@@ -73,21 +75,11 @@ pub(crate) fn judge(
     }
     let (attempt, task) = (audit.attempt, audit.task);
     let verdict = verdict(&draft.task(task)?.work, &audit.work, &measurement);
-    let validators_fault = measurement.fault.as_deref() == Some("crop_malformed");
     let nan = measurement.fault.as_deref() == Some("nan");
     let audit = draft.audit_mut(id)?;
     audit.become_state(AuditState::Judged { verdict })?;
     audit.measurement = Some(measurement);
     audit.agrees_with = agrees_with;
-    let validator = audit.validator;
-    if let Some(validator) = validator {
-        if validators_fault {
-            draft.account_mut(validator)?.audit_faults += 1;
-        } else {
-            draft.account_mut(validator)?.audits_done += 1;
-            pay_audit(draft, id, validator)?;
-        }
-    }
     if draft.attempt(attempt)?.state != AttemptState::Delivered {
         return Ok(Reply::Done);
     }
@@ -109,10 +101,12 @@ fn evaluate(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
             .passes;
     let ids: Vec<AuditId> = draft.state.audits_of(id).map(|a| a.id).collect();
     let mut judged = Vec::new();
-    let mut under_way = 0;
+    let (mut under_way, mut spoilt) = (0, 0);
     for audit in ids {
         let audit = draft.audit(audit)?;
         match &audit.state {
+            // A validator's garbage or a broken comparator says nothing about the claim.
+            AuditState::Judged { .. } if says_nothing(audit) => spoilt += 1,
             AuditState::Judged { verdict } => {
                 judged.push(Judged {
                     id: audit.id,
@@ -125,6 +119,9 @@ fn evaluate(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
         }
     }
     match decide(passes, draft.state.config.max_audits, &judged) {
+        Decision::More(_) if spoilt > SPOILT_AUDITS => {
+            give_up(draft, id, "no_verdict", "no usable audit of this result could be had; nobody is paid")
+        }
         Decision::More(wanted) if wanted > under_way => open_audits(draft, id, challenge, wanted - under_way),
         Decision::More(_) => Ok(()),
         Decision::Accept => accept(draft, id),
@@ -133,6 +130,42 @@ fn evaluate(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
             reject(draft, id, "wrong_result", &sentence, &provers)
         }
         Decision::Withhold => withhold(draft, id, "inconclusive", "the audits of this result did not agree"),
+    }
+}
+
+/// Was this judged audit about its validator's files or the comparator, not about the claim?
+fn says_nothing(audit: &Audit) -> bool {
+    let fault = audit.measurement.as_ref().and_then(|m| m.fault.as_deref());
+    matches!(fault, Some("crop_malformed" | "validator_file" | "comparator_failed"))
+}
+
+/// The attempt is decided: validators whose verdict stands with the decision are paid, the others are remembered.
+fn conclude_audits(draft: &mut Draft<'_>, id: AttemptId, right: Option<Verdict>) -> Result<(), Refusal> {
+    let ids: Vec<AuditId> = draft.state.audits_of(id).map(|a| a.id).collect();
+    for audit_id in ids {
+        let audit = draft.audit(audit_id)?;
+        let (AuditState::Judged { verdict }, Some(validator)) = (&audit.state, audit.validator) else {
+            continue;
+        };
+        let comparator =
+            audit.measurement.as_ref().is_some_and(|m| m.fault.as_deref() == Some("comparator_failed"));
+        let wrong =
+            (says_nothing(audit) && !comparator) || right.is_some_and(|right| opposed(*verdict, right));
+        if wrong {
+            draft.account_mut(validator)?.audit_faults += 1;
+        } else {
+            draft.account_mut(validator)?.audits_done += 1;
+            pay_audit(draft, audit_id, validator)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does this verdict contradict the one that stands? An inconclusive one contradicts nothing.
+fn opposed(verdict: Verdict, right: Verdict) -> bool {
+    match right {
+        Verdict::Pass => verdict == Verdict::Fail,
+        _ => verdict == Verdict::Pass,
     }
 }
 
@@ -151,6 +184,7 @@ fn reason(draft: &Draft<'_>, judged: &[Judged]) -> Result<String, Refusal> {
 /// The result stands: post the price, plan what follows.
 pub(crate) fn accept(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
     let attempt = draft.attempt(id)?.clone();
+    conclude_audits(draft, id, Some(Verdict::Pass))?;
     let paid = earned(draft, &attempt)?;
     let fee = paid.scale(draft.state.config.fee_ppm, 1_000_000)?;
     let pay = paid.sub(fee)?;
@@ -203,7 +237,10 @@ fn place_card(draft: &mut Draft<'_>, attempt: &Attempt) -> Result<(), Refusal> {
     let score = (units::reference_ms(&Work::Benchmark, &job).saturating_mul(1_000) / took).max(1);
     let Ok(node) = draft.node_mut(node) else { return Ok(()) };
     if let Some(card) = node.cards.get_mut(usize::from(card)) {
-        card.score_milli = Some(score);
+        // Twice its class (of so many cores) is the most that is believed.
+        let cores = if card.kind == CardKind::Cpu { u64::from(card.threads) } else { 1 };
+        let most = card.class().map_or(1, |class| class.score_milli).saturating_mul(2 * cores);
+        card.score_milli = Some(score.min(most));
     }
     draft.effect(Effect::WakeProviders);
     Ok(())
@@ -218,26 +255,38 @@ pub(crate) fn reject(
     provers: &[AuditId],
 ) -> Result<(), Refusal> {
     let attempt = draft.attempt(id)?.clone();
+    conclude_audits(draft, id, Some(Verdict::Fail))?;
     let slashed = slash(draft, &attempt, provers)?;
     let account = draft.account_mut(attempt.provider)?;
     account.stake_faults += 1;
     account.established = false;
     account.barred = account.barred || account.stake_faults >= FAULTS_TO_BAR;
     conclude_rejected(draft, &attempt, code, sentence, slashed)?;
-    let most = draft.state.config.max_attempts;
-    let task = draft.task(attempt.task)?;
-    if task.attempts >= most && !task.state.is_ended() {
-        let reason = format!("{} was rejected or lost {} times", task.work.label(), task.attempts);
-        jobs::pause(draft, attempt.job, reason)?;
-    }
-    Ok(())
+    // Remembered like a failed try, never as the buyer's: five caught cheats in a row stop the job as well.
+    lease_ends::remember_failure(draft, &attempt, "wrong_result", sentence, Amount::ZERO)
 }
 
 /// No agreement: not paid, nobody slashed; the same on two providers is the buyer's scene.
 fn withhold(draft: &mut Draft<'_>, id: AttemptId, code: &str, sentence: &str) -> Result<(), Refusal> {
     let attempt = draft.attempt(id)?.clone();
+    conclude_audits(draft, id, None)?;
     conclude_rejected(draft, &attempt, code, sentence, Amount::ZERO)?;
-    lease_ends::remember_failure(draft, &attempt, code, sentence, attempt.price)
+    // Anyone can write NaN into a file: that is never paid, or two friends would be.
+    let owed = if code == "nan" { Amount::ZERO } else { attempt.price };
+    lease_ends::remember_failure(draft, &attempt, code, sentence, owed)
+}
+
+/// Nothing could be found out: not paid, not slashed, nobody's fault; the task goes to anyone.
+pub(crate) fn give_up(
+    draft: &mut Draft<'_>,
+    id: AttemptId,
+    code: &str,
+    sentence: &str,
+) -> Result<(), Refusal> {
+    let attempt = draft.attempt(id)?.clone();
+    conclude_audits(draft, id, None)?;
+    conclude_rejected(draft, &attempt, code, sentence, Amount::ZERO)?;
+    lease_ends::remember_failure(draft, &attempt, code, sentence, Amount::ZERO)
 }
 
 fn conclude_rejected(
@@ -358,17 +407,23 @@ fn void_audits(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Cost of the re-computed part at the validator's own ask, plus the margin, from the platform's fees.
+/// Cost of the re-computed part at the validator's own ask, at most at the audited work's, plus the margin, from the
+/// platform's fees. A fee that cannot be computed is no fee: a verdict never waits for one.
 fn pay_audit(draft: &mut Draft<'_>, id: AuditId, validator: Address) -> Result<(), Refusal> {
-    let audit = draft.audit(id)?;
-    let job = draft.job(audit.job)?;
-    let work = &draft.task(audit.task)?.work;
-    let reference = units::audit_reference_ms(&audit.work, work, job);
-    let ask =
-        audit.node.and_then(|n| draft.node(n).ok()).map_or(Amount::ZERO, |n| n.offer.ask_per_reference_hour);
-    let margin = 1_000_000 + draft.state.config.audit_margin_ppm;
-    let fee = units::price(ask, reference)?.scale(margin, 1_000_000)?;
-    let fee = fee.min(draft.money.balance(&AccountKey::Fees));
+    let fee = audit_fee(draft, id).unwrap_or(Amount::ZERO).min(draft.money.balance(&AccountKey::Fees));
     draft.audit_mut(id)?.fee = fee;
     draft.pay(EntryKind::AuditFee { audit: id }, &[(AccountKey::Fees, AccountKey::available(validator), fee)])
+}
+
+fn audit_fee(draft: &Draft<'_>, id: AuditId) -> Option<Amount> {
+    let audit = draft.audit(id).ok()?;
+    let job = draft.job(audit.job).ok()?;
+    let work = &draft.task(audit.task).ok()?.work;
+    let attempt = draft.attempt(audit.attempt).ok()?;
+    let reference = units::audit_reference_ms(&audit.work, work, job);
+    let ask = |node: Address| draft.node(node).ok().map(|n| n.offer.ask_per_reference_hour);
+    // What the buyer's strategy admitted for the work itself bounds what its audit may cost.
+    let ask = ask(audit.node?)?.min(ask(attempt.node)?);
+    let margin = 1_000_000 + draft.state.config.audit_margin_ppm;
+    units::price(ask, reference).ok()?.scale(margin, 1_000_000).ok()
 }

@@ -11,7 +11,8 @@ pub fn unit_price_limit(strategy: Strategy, asks: &[Amount]) -> Option<Amount> {
     match strategy {
         // A tenth above the lowest, so that a nano-TATAU of difference does not idle half the market.
         Strategy::Cheapest => lowest.scale(11, 10).ok(),
-        Strategy::Balanced => sorted.get(sorted.len() / 2).copied(),
+        // Of two, the lower: one dear offer must not set the market's middle.
+        Strategy::Balanced => sorted.get((sorted.len() - 1) / 2).copied(),
         Strategy::Fastest => sorted.last().copied(),
     }
 }
@@ -30,7 +31,8 @@ mod tests {
         let asks = [Amount(100), Amount(109), Amount(200), Amount(400)];
         let taken = |s| asks.iter().filter(|a| admits(s, **a, &asks)).count();
         assert_eq!(taken(Strategy::Cheapest), 2);
-        assert_eq!(taken(Strategy::Balanced), 3);
+        assert_eq!(taken(Strategy::Balanced), 2);
+        assert_eq!(unit_price_limit(Strategy::Balanced, &[Amount(1), Amount(900)]), Some(Amount(1)));
         assert_eq!(taken(Strategy::Fastest), 4);
         assert!(!admits(Strategy::Fastest, Amount(1), &[]));
     }

@@ -11,10 +11,35 @@ pub enum Blame {
     Buyer(Vec<usize>),
 }
 
+/// What only a provider's side, its network or its patience explains: never the buyer's fault, however often.
+const PROVIDERS_OWN: &[&str] = &[
+    "returned",
+    "expired",
+    "vanished",
+    "wrong_result",
+    "silent",
+    "disk",
+    "sandbox",
+    "no_environment",
+    "bad_inputs",
+    "bad_order",
+    "session_died",
+    "no_verdict",
+    "server_fault",
+];
+
+/// Can a failure with this code be the buyer's?
+pub fn may_be_buyers(code: &str) -> bool {
+    !PROVIDERS_OWN.contains(&code)
+}
+
 /// Judges the failures of one task, oldest first: two different providers with one code make it the buyer's fault.
 /// Where `alone` is true (no other provider could try) the first failure already counts.
 pub fn blame(failures: &[Failure], alone: bool) -> Blame {
     let Some((last, earlier)) = failures.split_last() else { return Blame::TryAgain };
+    if !may_be_buyers(&last.code) {
+        return Blame::TryAgain;
+    }
     let mut same: Vec<usize> = Vec::new();
     let mut seen: Vec<Address> = vec![last.provider];
     for (index, failure) in earlier.iter().enumerate() {
@@ -55,6 +80,11 @@ mod tests {
         assert_eq!(blame(&[failure(1, "timed_out"), failure(2, "corrupt_blend")], false), Blame::TryAgain);
         let same = [failure(1, "corrupt_blend"), failure(3, "x"), failure(2, "corrupt_blend")];
         assert_eq!(blame(&same, false), Blame::Buyer(vec![0, 2]));
+        assert_eq!(
+            blame(&[failure(1, "expired"), failure(2, "expired")], true),
+            Blame::TryAgain,
+            "slow is not wrong"
+        );
         assert_eq!(blame(&[failure(1, "corrupt_blend")], true), Blame::Buyer(vec![0]));
     }
 }

@@ -88,7 +88,7 @@ fn limit(strategy: Strategy, lines: &[&OfferLine]) -> Result<Amount, AmountError
     let ask = |at: usize| lines.get(at).map_or(Amount::ZERO, |line| line.ask_per_reference_hour);
     match strategy {
         Strategy::Cheapest => ask(0).scale(11, 10),
-        Strategy::Balanced => Ok(ask(lines.len() / 2)),
+        Strategy::Balanced => Ok(ask(lines.len().saturating_sub(1) / 2)),
         Strategy::Fastest => Ok(ask(lines.len().saturating_sub(1))),
     }
 }

@@ -4,7 +4,7 @@ use super::World;
 use std::collections::{BTreeMap, HashMap};
 use tatau_engine::{Counters, State, sanity_check};
 use tatau_ledger::Books;
-use tatau_model::{AccountKey, Amount, Change, TaskState};
+use tatau_model::{AccountKey, Amount, Attempt, Audit, Change, Millis, TaskState};
 
 /// What a store would hold: the open records, by number.
 #[derive(Default)]
@@ -41,6 +41,9 @@ impl World {
                 tasks.iter().filter_map(|t| t.current.and_then(|a| s.attempt(a)).cloned()).collect();
             let audits: Vec<_> =
                 attempts.iter().flat_map(|a| s.audits_of(a.id).cloned().collect::<Vec<_>>()).collect();
+            // Deadlines move with the time that a server was away.
+            let attempts: Vec<_> = attempts.into_iter().map(|a| Attempt { due: Millis(0), ..a }).collect();
+            let audits: Vec<_> = audits.into_iter().map(|a| Audit { due: Millis(0), ..a }).collect();
             let ready: Vec<_> = tasks.iter().filter(|t| t.state == TaskState::Ready).map(|t| t.id).collect();
             (jobs, tasks, attempts, audits, ready)
         };
