@@ -1,6 +1,8 @@
 //! Time passed: leases, deliveries and audits that are overdue, dispute windows, unbonding, jobs that are over.
 
-use crate::{Draft, Effect, Refusal, Reply, accounts, audits, jobs, lease_ends, state::PLATFORM, verdicts};
+use crate::{
+    Draft, Effect, Refusal, Reply, accounts, audits, jobs, lease_ends, settling, state::PLATFORM, verdicts,
+};
 use tatau_model::{AttemptId, AttemptState, AuditId, Change, JobId, JobState};
 
 /// Ticks come every quarter of a second; a longer pause than this is the platform's own, ms.
@@ -82,7 +84,7 @@ fn overdue(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
             verdicts::give_up(draft, id, "no_verdict", sentence)
         }
         // A slash earlier in this tick may have ended the window.
-        AttemptState::Accepted if attempt.dispute_until.is_some() => verdicts::settle(draft, id),
+        AttemptState::Accepted if attempt.dispute_until.is_some() => settling::settle(draft, id),
         _ => Ok(()),
     }
 }

@@ -24,13 +24,14 @@ fn strategies_trade_price_for_time() {
         line("cpu", 40, NANO, 2),
         line("cpu", 40, NANO * 109 / 100, 2),
         line("cpu", 40, 2 * NANO, 4),
+        line("cpu", 40, 3 * NANO, 1),
         line("cpu", 40, 4 * NANO, 8),
         line("rtx-4090", 11_500, 3 * NANO, 1),
     ];
     let rows = quote(&WANTED, &offers).unwrap();
     assert_eq!(rows.len(), 6);
     let all = [Strategy::Cheapest, Strategy::Balanced, Strategy::Fastest].map(|s| row(&rows, "cpu", s));
-    assert_eq!(all.each_ref().map(|r| r.cards), [4, 8, 16]);
+    assert_eq!(all.each_ref().map(|r| r.cards), [4, 8, 17]);
     assert!(all[0].price < all[1].price && all[1].price < all[2].price);
     assert!(all[0].time_ms > all[1].time_ms && all[1].time_ms > all[2].time_ms);
     assert!(all.iter().all(|r| r.cap > r.price));
