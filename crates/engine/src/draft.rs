@@ -133,12 +133,13 @@ impl<'a> Draft<'a> {
     pub fn counts(&self, job: JobId) -> Counts {
         self.counts.get(&job).copied().unwrap_or_else(|| self.state.counts(job))
     }
-    /// Attempts of a job that no verdict has ended, as this event leaves them.
-    pub fn open_attempts(&self, job: JobId) -> impl Iterator<Item = &Attempt> {
-        let stored = self.state.job_open.get(&job).into_iter().flatten();
-        let stored =
-            stored.filter(|id| !self.attempts.contains_key(id)).filter_map(|id| self.state.attempts.get(id));
-        stored.chain(self.attempts.values().filter(move |a| a.job == job)).filter(|a| !a.state.is_ended())
+    /// How many frames and other tasks of a job are leased or await their verdict, as this event leaves them.
+    pub fn under_way(&self, job: JobId) -> (usize, usize) {
+        let mut counts = self.state.counts(job);
+        for task in self.tasks.values().filter(|t| t.job == job) {
+            counts.follow(self.state.tasks.get(&task.id), task);
+        }
+        (counts.frames_under_way, counts.others_under_way)
     }
 
     /// Counts one more accepted task of a job, with what this event accepted before.

@@ -130,12 +130,11 @@ fn affordable(
     }
     let work = waiting.work.clone();
     let lowest = market.iter().min().copied().unwrap_or(ask);
-    let most = fair_price(draft, &job, &work)?;
+    let most = fair_price(draft, &job, &work);
     if price(draft, &job, &work, ask)? <= most {
         return Ok(true);
     }
-    let busy = draft.open_attempts(id).next().is_some();
-    if !busy && price(draft, &job, &work, lowest)? > most {
+    if draft.under_way(id) == (0, 0) && price(draft, &job, &work, lowest)? > most {
         let reason = format!(
             "what is left of the cap of {} TATAU does not cover what providers ask now; what is done is kept. \
              Resume the job with more money, or cancel it",
@@ -147,19 +146,14 @@ fn affordable(
 }
 
 /// The most that one task may take of the escrow: its share of the work that nobody has leased yet, and half as much again.
-fn fair_price(draft: &Draft<'_>, job: &Job, work: &Work) -> Result<Amount, Refusal> {
+fn fair_price(draft: &Draft<'_>, job: &Job, work: &Work) -> Amount {
     let escrow = draft.balance(job.owner, Purpose::Escrow(job.id));
-    let JobKind::Render(spec) = &job.kind else { return Ok(escrow) };
+    let JobKind::Render(spec) = &job.kind else { return escrow };
     let counts = draft.counts(job.id);
     let frames = spec.frames.len();
-    let (mut renders, mut finishes) =
-        (frames.saturating_sub(counts.accepted - counts.finishes), frames.saturating_sub(counts.finishes));
-    for attempt in draft.open_attempts(job.id) {
-        match draft.task(attempt.task)?.work {
-            Work::Render { .. } => renders = renders.saturating_sub(1),
-            _ => finishes = finishes.saturating_sub(1),
-        }
-    }
+    let (leased, finishing) = draft.under_way(job.id);
+    let renders = frames.saturating_sub(counts.accepted - counts.finishes).saturating_sub(leased);
+    let finishes = frames.saturating_sub(counts.finishes).saturating_sub(finishing);
     let each = |work: &Work| u128::from(units::reference_ms(work, job));
     let video = if spec.video { each(&Work::Video) } else { 0 };
     let left = each(&Work::Render { frame: 0 }) * renders as u128
@@ -168,7 +162,7 @@ fn fair_price(draft: &Draft<'_>, job: &Job, work: &Work) -> Result<Amount, Refus
     let own = each(work);
     let share = i128::from(escrow.0) * i128::try_from(own * 3).unwrap_or(i128::MAX / 4)
         / i128::try_from(left.max(own) * 2).unwrap_or(i128::MAX).max(1);
-    Ok(Amount(i64::try_from(share).unwrap_or(i64::MAX)).min(escrow))
+    Amount(i64::try_from(share).unwrap_or(i64::MAX)).min(escrow)
 }
 
 /// Asks of all online offers that could do this job's work.

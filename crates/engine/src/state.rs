@@ -32,6 +32,23 @@ pub struct Counts {
     pub accepted: usize,
     /// Of the accepted, finishing tasks.
     pub finishes: usize,
+    /// Frames that are leased or await their verdict.
+    pub frames_under_way: usize,
+    /// Other tasks that are.
+    pub others_under_way: usize,
+}
+
+impl Counts {
+    /// Follows one task from how it was to how it is.
+    pub(crate) fn follow(&mut self, before: Option<&Task>, after: &Task) {
+        let under_way = |task: &&Task| matches!(task.state, TaskState::Leased | TaskState::Auditing);
+        let place = match after.work {
+            Work::Render { .. } => &mut self.frames_under_way,
+            _ => &mut self.others_under_way,
+        };
+        *place = (*place + usize::from(under_way(&after)))
+            .saturating_sub(usize::from(before.as_ref().is_some_and(under_way)));
+    }
 }
 
 /// The platform itself, as `Change::Seen` names it: when it last ticked.
@@ -217,6 +234,7 @@ impl State {
             counts.accepted += 1;
             counts.finishes += usize::from(matches!(task.work, Work::Finish { .. }));
         }
+        counts.follow(before.as_ref(), task);
         let place = (rank(&task.work), task.id);
         if task.state == TaskState::Ready {
             self.ready.entry(task.job).or_default().insert(place);
