@@ -31,7 +31,7 @@ def main(arguments):
     try:
         message = json.loads(answer)
     except ValueError:
-        print("tatau_error: corrupt_blend Blender crashed while it opened the scene; save it again and retry.")
+        print("tatau_error: corrupt_blend Blender crashed while it opened the scene, which is damaged or needs more memory than there is; save it again, or make it smaller, and retry.")
         return 1
     if "error" in message:
         print(f"tatau_error: {message['error']['code']} {message['error']['sentence']}")

@@ -9,7 +9,7 @@ use crate::{
 };
 use std::path::PathBuf;
 use tatau_model::{Amount, Strategy, card};
-use tatau_submit::{BundleFolder, Scene};
+use tatau_submit::{AssetSet, BundleFolder, Scene};
 
 /// Renders a scene: inspects it, shows the price, pays, and brings the frames into a folder.
 ///
@@ -115,7 +115,8 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn bundle(dir: &std::path::Path, wish: Wish, context: &Context) -> anyhow::Result<()> {
-    // The folder first: one that cannot be made is found before anything is sent.
+    // The folders first: one that cannot be used is found before anything is sent.
+    AssetSet::alone(&wish.scene, &wish.assets)?;
     tatau_submit::make_folder(dir)?;
     let client = context.account().await?;
     let mut told = Told::new(context.json());

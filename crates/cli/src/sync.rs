@@ -7,7 +7,8 @@ use tatau_submit::Target;
 
 /// Brings a job's results into a folder as they are accepted; goes on where it was interrupted.
 ///
-/// Files that are there and right are kept, others are fetched, verified and put in place whole. Ctrl-C leaves the job running.
+/// Files that are there and right are kept, others are fetched, verified and put in place whole. A file that
+/// did not come from the job is never replaced. Ctrl-C leaves the job running.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Example:
   tatau sync job-12 frames")]

@@ -13,6 +13,8 @@ use std::{
 const SCENES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/bad_scenes.py");
 /// A buyer's command that takes longer hangs.
 pub const LIMIT: Duration = Duration::from_secs(100);
+/// What a job does not need is back after this long, a second inspection of a newcomer's included.
+const SETTLED: Duration = Duration::from_secs(40);
 /// Parties that stay.
 pub const STAYING: [&str; 5] = ["server", "v1", "v2", "p1", "p2"];
 /// The most that a refused scene may cost: one or two inspections. Nano-TATAU.
@@ -147,16 +149,21 @@ impl Market {
         ended
     }
 
-    /// Everything that the account has, nano-TATAU; nothing of it may be left behind in an escrow.
+    /// Everything that the account has, nano-TATAU, once nothing of it is left behind in an escrow.
     #[track_caller]
     pub fn money(&self, who: &str) -> i64 {
-        let wallet = self.run(who, &["wallet", "--json"]).code(0).json();
-        for line in wallet["balances"].as_array().unwrap() {
-            let account = line["account"].as_str().unwrap();
-            let own = account.ends_with("/available") || account.contains("/stake-");
-            assert!(own || line["amount"] == 0, "left behind: {line}");
+        let begun = Instant::now();
+        loop {
+            let wallet = self.run(who, &["wallet", "--json"]).code(0).json();
+            let left = wallet["balances"].as_array().unwrap().iter().find(|line| {
+                let account = line["account"].as_str().unwrap();
+                let own = account.ends_with("/available") || account.contains("/stake-");
+                !own && line["amount"] != 0
+            });
+            let Some(left) = left else { return wallet["total"].as_i64().unwrap() };
+            assert!(begun.elapsed() < SETTLED, "left behind: {left}");
+            std::thread::sleep(Duration::from_millis(100));
         }
-        wallet["total"].as_i64().unwrap()
     }
 
     /// Refused, and at the cost of a small inspection at most.

@@ -21,7 +21,7 @@ pub fn interrupted(market: &Market) {
     let mut command = market.house.command("ana", &render);
     command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
     let mut child = command.spawn().unwrap();
-    market.house.wait("payment", Duration::from_secs(60), |_| {
+    market.house.wait("payment", Duration::from_mins(1), |_| {
         fs::read_to_string(&out).is_ok_and(|said| said.contains("\"event\":\"paid\""))
     });
     signal(child.id(), Signal::SIGINT);

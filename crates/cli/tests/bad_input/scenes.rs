@@ -34,6 +34,9 @@ pub fn damaged(market: &Market) {
     for scene in ["head", "truncated", "random", "random-packed"] {
         render(market, scene, &["cannot open the scene", "save it again"]);
     }
+    render(market, "endless", &["cannot open the scene", "save it again"]);
+    // Half a megabyte that wants eight gigabytes: the sandbox ends it, the provider lives.
+    render(market, "bomb", &["needs more memory", "make it smaller"]);
     render(market, "later", &["was saved by Blender 9.99", "save it with Blender 5.0"]);
 }
 

@@ -8,9 +8,11 @@ where it stops before it does harm.
 
 import os
 import random
+import struct
 import sys
 
 import bpy
+import zstandard
 
 OUT, TRACES, PORT = os.path.abspath(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 SEED = 2026
@@ -95,6 +97,23 @@ def damaged(good):
         stream.write(data)
 
 
+def bomb(good):
+    """A few hundred kilobytes that unpack to 8 GiB before the scene begins."""
+    with open(good, "rb") as stream:
+        data = stream.read()
+    head, block, part = 17, 1 << 30, 1 << 26  # the file's head; sizes in bytes
+    packer = zstandard.ZstdCompressor()
+    zeros = packer.compress(bytes(part))
+    with open(os.path.join(OUT, "bomb.blend"), "wb") as stream:
+        stream.write(packer.compress(data[:head]))
+        for number in range(8):
+            stream.write(packer.compress(struct.pack("<4siQqq", b"DATA", 0, 4096 + number, block, 1)))
+            stream.write(zeros * (block // part))
+        stream.write(packer.compress(data[head:]))
+    with open(os.path.join(OUT, "endless.blend"), "wb") as stream:
+        stream.write(data[:head] + struct.pack("<4siQqq", b"DATA", 0, 4096, 1 << 60, 1) + data[head:])
+
+
 def damaged_packed(packed):
     with open(packed, "rb") as stream:
         data = bytearray(stream.read())
@@ -164,6 +183,7 @@ def main():
     fresh()
     good = save("good.blend")
     damaged(good)
+    bomb(good)
     fresh()
     damaged_packed(save("packed.blend", compress=True))
     fresh()
