@@ -9,7 +9,7 @@ use crate::{error::ApiError, wakes::Wakes};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use std::{
-    sync::Arc,
+    sync::{Arc, mpsc::TrySendError},
     time::{Duration, Instant},
 };
 use tatau_engine::{Effect, Event, Refusal, Reply, State, step};
@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 /// Messages that may wait; more are refused as busy.
 const QUEUE: usize = 16_384;
 /// Events of one batch.
-const BATCH_EVENTS: usize = 1_000;
-/// A batch is committed after this, full or not.
+const BATCH_EVENTS: usize = 4_000;
+/// A batch is offered for its commit after this, full or not.
 const BATCH_TIME: Duration = Duration::from_millis(20);
 
 type Deliver = Box<dyn FnOnce() + Send>;
@@ -196,7 +196,13 @@ impl Desk {
                 going = self.take(next)?;
                 taken += 1;
             }
-            // Waits while the press works on the batch before the last: memory is never more than two batches ahead.
+            // While the press works on the batch before, this one would only wait: it grows instead, within its limit.
+            while going && taken < BATCH_EVENTS && !self.offer() {
+                let Ok(next) = messages.try_recv() else { break };
+                going = self.take(next)?;
+                taken += 1;
+            }
+            // Waits where the press is still busy: memory is never more than two batches ahead.
             let batch = std::mem::take(&mut self.batch);
             if !batch.is_empty() && self.press.send(batch).is_err() {
                 // The press ended with an error, and tells it.
@@ -207,6 +213,25 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Hands the batch over if the press has nothing waiting. True as well where there is nothing to hand over or the press
+    /// has ended, which the next waiting `send` finds out.
+    fn offer(&mut self) -> bool {
+        if self.batch.is_empty() {
+            return true;
+        }
+        match self.press.try_send(std::mem::take(&mut self.batch)) {
+            Ok(()) => true,
+            Err(TrySendError::Full(batch)) => {
+                self.batch = batch;
+                false
+            }
+            Err(TrySendError::Disconnected(batch)) => {
+                self.batch = batch;
+                true
+            }
+        }
     }
 
     /// False: stop after this batch.

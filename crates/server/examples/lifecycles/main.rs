@@ -46,40 +46,58 @@ async fn writer(rounds: usize, batch: usize) -> Any<()> {
     // Warm-up, and everybody's earn-in: one round of frames, one of their pictures.
     bench.round().await?;
     bench.round().await?;
-    let (mut frames, mut pictures) = (Round::default(), Round::default());
-    let before = threads::cpu()?;
+    let mut sums = [Kind::new("audited"), Kind::new("spared")];
     for _ in 0..rounds {
-        for _ in 0..2 {
-            let round = bench.round().await?;
-            let sum = if round.audits > 0 { &mut frames } else { &mut pictures };
-            sum.add(&round);
+        for sum in &mut sums {
+            sum.add(&mut bench).await?;
         }
     }
-    let after = threads::cpu()?;
     let problems = market.read(tatau_engine::sanity_check).await?;
     market.stop().await;
     ended.await??;
     let books = tatau_store::Store::open(folder.path().join("market.sqlite"))?.audit_books()?;
     assert!(problems.is_empty() && books.problems.is_empty(), "{problems:?} {:?}", books.problems);
-    let mut all = frames.clone();
-    all.add(&pictures);
-    for (kind, round) in [("audited", &frames), ("spared", &pictures), ("both", &all)] {
-        let Round { n, seconds, events, audits } = *round;
+    for sum in sums {
+        sum.tell(batch);
+    }
+    Ok(())
+}
+
+/// Lifecycles of one kind: what they took, and the CPU of the threads by name.
+struct Kind {
+    name: &'static str,
+    round: Round,
+    cpu: [f64; 3],
+}
+
+/// The writer's two threads, and where requests are handled.
+const THREADS: [&str; 3] = ["desk", "press", "edge"];
+
+impl Kind {
+    fn new(name: &'static str) -> Self {
+        Self { name, round: Round::default(), cpu: [0.0; 3] }
+    }
+
+    async fn add(&mut self, bench: &mut Bench) -> Any<()> {
+        let before = threads::cpu()?;
+        self.round.add(&bench.round().await?);
+        let after = threads::cpu()?;
+        for (sum, name) in self.cpu.iter_mut().zip(THREADS) {
+            *sum += threads::between(&before, &after, name);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, batch: usize) {
+        let Round { n, seconds, events, audits } = self.round;
         let each = n.max(1) as f64;
+        let [desk, press, edge] = self.cpu.map(|cpu| cpu * 1e6 / each);
         println!(
-            "{{\"bench\":\"lifecycles\",\"kind\":\"{kind}\",\"n\":{n},\"batch\":{batch},\"seconds\":{seconds:.3},\"per_second\":{:.0},\"events_each\":{:.2},\"audits_each\":{:.2}}}",
+            "{{\"bench\":\"lifecycles\",\"kind\":\"{}\",\"n\":{n},\"batch\":{batch},\"seconds\":{seconds:.3},\"per_second\":{:.0},\"events_each\":{:.2},\"audits_each\":{:.2},\"desk_us\":{desk:.0},\"press_us\":{press:.0},\"edge_us\":{edge:.0}}}",
+            self.name,
             each / seconds,
             events as f64 / each,
-            audits as f64 / each
+            audits as f64 / each,
         );
     }
-    let each = |name: &str| threads::between(&before, &after, name) * 1e6 / all.n.max(1) as f64;
-    println!(
-        "{{\"bench\":\"lifecycles-cpu\",\"n\":{},\"desk_us\":{:.0},\"press_us\":{:.0},\"edge_us\":{:.0}}}",
-        all.n,
-        each("desk"),
-        each("press"),
-        each("edge")
-    );
-    Ok(())
 }

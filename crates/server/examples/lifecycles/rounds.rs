@@ -11,7 +11,8 @@ use std::{
 use tatau_engine::{Event, Reply, State};
 use tatau_evidence::{Signature, SigningKey, manifest_root, typed};
 use tatau_model::{
-    Address, AttemptId, AuditId, Digest, Measurement, OutputFile, Receipt, audit::PartMeasurement,
+    Address, AttemptId, AuditId, Digest, JobId, Measurement, OutputFile, Receipt, TaskId,
+    audit::PartMeasurement,
 };
 use tatau_server::bench::{Market, Unanswered};
 use tatau_workload::{trace, units};
@@ -63,11 +64,14 @@ impl Bench {
     /// What is ready first: frames, or the pictures of the frames that were accepted.
     pub async fn round(&mut self) -> Any<Round> {
         let mut round = Round::default();
+        let counts = self.market.read(|state| state.counts(JobId(1))).await?;
+        let pictures = counts.accepted - 2 * counts.finishes;
+        let most = if pictures > 0 { pictures } else { self.size.round() };
         let started = Instant::now();
-        let leased = self.lease().await?;
+        let leased = self.lease(most).await?;
         round.seconds += started.elapsed().as_secs_f64();
         round.n = leased.values().map(Vec::len).sum();
-        round.events += self.crowd.providers.len() * usize::from(self.size.cards);
+        round.events += most;
 
         let signed = self.sign(&leased).await?;
         let started = Instant::now();
@@ -92,17 +96,14 @@ impl Bench {
         Ok(tell(&self.market, events, self.batch).await?)
     }
 
-    /// As agents poll: one card at a time, its running and its prefetched lease.
-    async fn lease(&self) -> Any<Leased> {
+    /// As agents poll: one lease at a time. At most so many, so that frames and pictures do not mix.
+    async fn lease(&self, most: usize) -> Any<Leased> {
         let mut nodes = JoinSet::new();
-        for signer in &self.crowd.providers {
+        let each = most.div_ceil(self.crowd.providers.len());
+        for (n, signer) in self.crowd.providers.iter().enumerate() {
             let (market, batch, node) = (self.market.clone(), self.batch, signer.address());
-            let places = self.size.leases as usize;
-            let events = (0..self.size.cards).map(|card| Event::Lease {
-                node,
-                cards: vec![card; places],
-                warm: vec![],
-            });
+            let cards = (0..self.size.cards).cycle().take(each.min(most.saturating_sub(n * each)));
+            let events = cards.map(|card| Event::Lease { node, cards: vec![card], warm: vec![] });
             let events: Vec<Event> = events.collect();
             nodes.spawn(async move {
                 let replies = tell(&market, events, batch).await?;
@@ -125,12 +126,11 @@ impl Bench {
         let mut all = Vec::new();
         for signer in &self.crowd.providers {
             let ids = leased.get(&signer.address()).cloned().unwrap_or_default();
-            let signer = signer.clone();
-            let node = signer.address();
-            let signed = self.market.read(move |state| {
-                ids.iter().map(|id| sign(state, &signer, *id)).collect::<Result<Vec<_>, &'static str>>()
+            let claims = self.market.read(move |state| {
+                ids.iter().map(|id| claim(state, *id)).collect::<Result<Vec<_>, &'static str>>()
             });
-            all.push((node, signed.await??));
+            let signed = claims.await??.into_iter().map(|claim| claim.sign(signer)).collect();
+            all.push((signer.address(), signed));
         }
         Ok(all)
     }
@@ -285,20 +285,35 @@ async fn tell(market: &Market, events: Vec<Event>, batch: usize) -> Result<Vec<R
     Ok(replies)
 }
 
-/// A receipt as the node of this lease would sign it.
-pub fn sign(state: &State, signer: &SigningKey, id: AttemptId) -> Result<Signed, &'static str> {
+/// What a receipt of this lease says.
+struct Claim {
+    attempt: AttemptId,
+    task: TaskId,
+    job: JobId,
+    units: u64,
+    files: Vec<OutputFile>,
+}
+
+fn claim(state: &State, id: AttemptId) -> Result<Claim, &'static str> {
     let attempt = state.attempt(id).ok_or("a lease is missing")?;
     let task = state.task(attempt.task).ok_or("a task is missing")?;
     let job = state.job(attempt.job).ok_or("a job is missing")?;
-    let files: Vec<OutputFile> = trace::expected_files(&task.work).into_iter().map(file).collect();
-    let mut receipt = Receipt {
-        manifest_root: manifest_root(&files),
-        trace_root: Digest([2; 32]),
-        units: units::units(&task.work, job),
-        claimed_ms: 1_000,
-        energy_j: 0,
-        signature: String::new(),
-    };
-    typed::sign_receipt(&typed::Domain::default(), signer, id, task.id, job.id, &mut receipt);
-    Ok(Signed { attempt: id, receipt, files })
+    let files = trace::expected_files(&task.work).into_iter().map(file).collect();
+    Ok(Claim { attempt: id, task: task.id, job: job.id, units: units::units(&task.work, job), files })
+}
+
+impl Claim {
+    fn sign(self, signer: &SigningKey) -> Signed {
+        let Self { attempt, task, job, units, files } = self;
+        let mut receipt = Receipt {
+            manifest_root: manifest_root(&files),
+            trace_root: Digest([2; 32]),
+            units,
+            claimed_ms: 1_000,
+            energy_j: 0,
+            signature: String::new(),
+        };
+        typed::sign_receipt(&typed::Domain::default(), signer, attempt, task, job, &mut receipt);
+        Signed { attempt, receipt, files }
+    }
 }

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use std::sync::Arc;
 use tatau_api::{JobView, SubmitJob};
 use tatau_engine::{Event, NewJob, Reply};
-use tatau_model::{Address, JobId, JobKind, card};
+use tatau_model::{Address, JobId, JobKind, JobState, card};
 use tatau_workload::{frames, units};
 
 pub(crate) async fn submit(State(app): State<Arc<App>>, call: Call) -> Result<Json<JobView>, ApiError> {
@@ -91,6 +91,12 @@ async fn render(
     {
         return Err(ApiError::conflict(format!(
             "{inspection} looked at other files; inspect these and submit again"
+        )));
+    }
+    // A report freezes size and samples and sets the price: money moves only on one that its audits agreed with.
+    if found.job.state != JobState::Finished {
+        return Err(ApiError::conflict(format!(
+            "{inspection} is still being audited; follow it until it is finished, then submit again"
         )));
     }
     // The bundle's path starts at the buyer's folder, which may lie inside the inputs.
