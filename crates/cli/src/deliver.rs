@@ -12,7 +12,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use tatau_client::Client;
 use tatau_model::{Amount, JobId, JobKind, JobState, Strategy};
-use tatau_submit::{Choice, Closed, Event, Order, Scene, SubmitError, Synced, Target, Watch};
+use tatau_submit::{AssetSet, Choice, Closed, Event, Order, Scene, SubmitError, Synced, Target, Watch};
 use tatau_workload::frames;
 
 /// Everything that is wanted.
@@ -32,7 +32,8 @@ pub struct Wish {
 
 /// Inspects, quotes, asks, pays, follows, saves.
 pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
-    // The folder first: one that cannot be written is found before anything is sent.
+    // The folders first: one that cannot be used is found before anything is sent.
+    AssetSet::alone(&wish.scene, &wish.assets)?;
     let mut target = Target::open(&wish.out)?;
     let client = context.account().await?;
     let before = known_job(&client, &mut target, &wish).await?;
@@ -172,7 +173,7 @@ async fn buy(
             &target.state().nonce,
         ),
     };
-    let view = tatau_submit::pay(client, &order).await?;
+    let view = tatau_submit::pay(client, &order, told).await?;
     *told = Told::new(context.json());
     told.tell(Event::Paid { job: view.job.id, cap: view.job.cap, again: false });
     Ok(view.job.id)

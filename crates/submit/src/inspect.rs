@@ -106,6 +106,34 @@ async fn finished(client: &Client, job: JobId, watch: &mut dyn Watch) -> Result<
     }
 }
 
+/// Follows an inspection until its audits agreed with the report.
+pub(crate) async fn verified(client: &Client, job: JobId, watch: &mut dyn Watch) -> Result<(), SubmitError> {
+    let start = tokio::time::Instant::now();
+    let mut after = 0;
+    loop {
+        let view = client.job(job, after, if after == 0 { 0 } else { WAIT_MS }).await?;
+        after = after.max(view.change);
+        match &view.job.state {
+            JobState::Finished => return Ok(()),
+            JobState::Paused { reason } | JobState::Failed { reason } => {
+                return Err(SubmitError::Scene(vec![sentence(reason)]));
+            }
+            JobState::Cancelled => {
+                return Err(SubmitError::Job { job, what: "was cancelled before it was checked".into() });
+            }
+            JobState::Running if start.elapsed() > PATIENCE => {
+                return Err(SubmitError::Job {
+                    job,
+                    what: "was not checked within an hour; try again when validators are online".into(),
+                });
+            }
+            JobState::Running => {
+                watch.tell(Event::Waiting { job, reason: "validators check the inspection".into() });
+            }
+        }
+    }
+}
+
 /// The escrow of an inspection that will not finish goes back; where that fails it is shown by `jobs`.
 async fn give_back(client: &Client, job: &Job) {
     let _ = client.cancel_job(job.id).await;

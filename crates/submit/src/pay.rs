@@ -1,6 +1,9 @@
 //! Submitting the job: once, however often it is asked for.
 
-use crate::{ENVIRONMENT, SubmitError, inspect::sentence};
+use crate::{
+    ENVIRONMENT, SubmitError, Watch,
+    inspect::{sentence, verified},
+};
 use tatau_api::{JobView, SubmitJob};
 use tatau_client::Client;
 use tatau_model::{Amount, BlobId, JobId, Strategy};
@@ -43,8 +46,9 @@ pub fn request_key(owner: &str, inputs: &BlobId, frames: &[i32], video: bool, no
     hasher.finalize().to_hex().to_string()
 }
 
-/// Moves the cap to escrow and starts the job.
-pub async fn pay(client: &Client, order: &Order) -> Result<JobView, SubmitError> {
+/// Waits until the audits agreed with the inspection's report, then moves the cap to escrow and starts the job.
+pub async fn pay(client: &Client, order: &Order, watch: &mut dyn Watch) -> Result<JobView, SubmitError> {
+    verified(client, order.inspection, watch).await?;
     let bundle = template::render_bundle(&order.name, &order.scene, &order.frames)
         .map_err(|e| SubmitError::Usage(sentence(&e.to_string())))?;
     let name: String = order.name.chars().filter(|c| !c.is_control()).take(48).collect();
