@@ -152,7 +152,7 @@ fn words(line: &Line) -> String {
         "slash" if line.amount.is_positive() => {
             format!("share for proving {}", count(line.times, "wrong result"))
         }
-        "slash" => format!("slashed for {}", count(line.times, "wrong result")),
+        "slash" => format!("stake and unsettled pay taken, {}", count(line.times, "time")),
         other => format!("{other} ({}×)", line.times),
     }
 }

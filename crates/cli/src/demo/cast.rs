@@ -93,7 +93,7 @@ impl House {
     pub async fn start_server(&mut self, children: &mut Children) -> anyhow::Result<()> {
         let data = self.data("server");
         let call = self.call(&self.tatau, &data, &["serve", "--local", "--listen", "127.0.0.1:0"]);
-        children.start("server", &call)?;
+        children.start("server", &call, false)?;
         let file = data.join("server.json");
         let started = Instant::now();
         loop {
@@ -131,7 +131,8 @@ impl House {
             };
             arguments.extend(slot);
             let data = self.data(party.name);
-            children.start(party.name, &self.call(program, &data, &arguments))?;
+            let cheats = matches!(party.part, Part::Provider { cheats: true, .. });
+            children.start(party.name, &self.call(program, &data, &arguments), cheats)?;
         }
         Ok(())
     }

@@ -16,13 +16,23 @@ use tokio::process::{Child, Command};
 
 /// Time to end by itself after being asked, and again after being told.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often processes are looked at while others work.
+const LOOK: Duration = Duration::from_millis(500);
 /// End of a log that is read for its last words, bytes.
 const TAIL_BYTES: u64 = 8 << 10;
 
 /// Processes that run in the background, and what they ran with.
 pub struct Children {
     logs: PathBuf,
-    running: Vec<(String, Child)>,
+    running: Vec<Running>,
+    ended: Vec<String>,
+}
+
+struct Running {
+    name: String,
+    child: Child,
+    /// The market may have sent it away.
+    may_end: bool,
 }
 
 /// A call of one of the programs on behalf of a party.
@@ -59,18 +69,18 @@ impl Children {
     /// Logs go to `logs`, which is made.
     pub fn new(logs: PathBuf) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&logs).with_context(|| format!("{} cannot be made", logs.display()))?;
-        Ok(Self { logs, running: Vec::new() })
+        Ok(Self { logs, running: Vec::new(), ended: Vec::new() })
     }
 
-    /// Starts a process that stays.
-    pub fn start(&mut self, name: &str, call: &Call<'_>) -> anyhow::Result<()> {
+    /// Starts a process that stays, unless it `may_end`.
+    pub fn start(&mut self, name: &str, call: &Call<'_>, may_end: bool) -> anyhow::Result<()> {
         let path = self.log(name);
         let log = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
         let mut command = call.command();
         command.stdout(log.try_clone()?).stderr(log);
         let child =
             command.spawn().with_context(|| format!("{} cannot be started", call.program.display()))?;
-        self.running.push((name.to_owned(), child));
+        self.running.push(Running { name: name.to_owned(), child, may_end });
         Ok(())
     }
 
@@ -98,18 +108,39 @@ impl Children {
 
     /// Fails if a process that should stay has ended.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        for (name, child) in &mut self.running {
-            if let Some(status) = child.try_wait()? {
-                let log = self.logs.join(format!("{name}.log"));
-                bail!("{name} ended with {status}: {} (all of it: {})", last_words(&log), log.display());
+        let mut at = 0;
+        while let Some(one) = self.running.get_mut(at) {
+            let Some(status) = one.child.try_wait()? else {
+                at += 1;
+                continue;
+            };
+            let Running { name, may_end, .. } = self.running.remove(at);
+            let log = self.log(&name);
+            let words = last_words(&log);
+            if !may_end {
+                bail!("{name} ended with {status}: {words} (all of it: {})", log.display());
             }
+            self.ended.push(format!("{name} has left: {words}"));
         }
         Ok(())
     }
 
+    /// Returns once a process that should stay has ended, with its last words.
+    pub async fn watch(&mut self) -> anyhow::Result<()> {
+        loop {
+            self.check()?;
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Who has left since this was asked last, and its last words.
+    pub fn ended(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.ended)
+    }
+
     /// Ends everything, the last started first: asked, told, killed.
     pub async fn stop(mut self) {
-        while let Some((_, mut child)) = self.running.pop() {
+        while let Some(Running { mut child, .. }) = self.running.pop() {
             for _ in 0..2 {
                 let Some(id) = child.id() else { break };
                 let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM);

@@ -107,8 +107,13 @@ impl Stage {
         house.wait_until_measured(children, tell).await?;
 
         self.say("the buyer renders:  tatau render scene.blend");
-        self.render(house, &scene).await?;
-        children.check()?;
+        tokio::select! {
+            rendered = self.render(house, &scene) => rendered?,
+            ended = children.watch() => ended?,
+        }
+        for words in children.ended() {
+            self.say(&words);
+        }
         let job = job(house).await?;
         let JobState::Finished = job.job.state else {
             bail!(
