@@ -2,11 +2,13 @@
 
 use crate::{
     context::Context,
+    exit::Ended,
     node::{self, NodeFlags},
     out,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tatau_model::Amount;
 use tatau_validator::{ValidateError, ValidateOptions, ValidatorEvent, validate};
 
 /// Audits others' work and is paid for it.
@@ -21,11 +23,18 @@ use tatau_validator::{ValidateError, ValidateOptions, ValidatorEvent, validate};
 pub struct Validate {
     #[command(flatten)]
     node: NodeFlags,
+    /// Price of one hour of a GTX 1080 Ti's worth of re-computation, TATAU; audits are paid by it.
+    #[arg(long, default_value_t = tatau_validator::DEFAULT_ASK, value_name = "AMOUNT")]
+    ask: Amount,
 }
 
 pub async fn run(options: Validate, context: &Context) -> anyhow::Result<()> {
+    if !options.ask.is_positive() {
+        return Err(Ended::usage("--ask must be more than zero").into());
+    }
     node::log("warn", context.json())?;
     let mut validator = ValidateOptions::new(context.server().to_owned(), options.node.options(context)?);
+    validator.ask_per_reference_hour = options.ask;
     let json = context.json();
     validator.on = Arc::new(move |event| tell(&event, json));
     if !json {

@@ -63,7 +63,7 @@ fn kills_lose_nothing_and_pay_nothing_twice() {
     }
     say("no more kills; the rest is finished in peace");
     for id in &ids {
-        let view = house.finish(*id, Duration::from_secs(240), || check(&mut all));
+        let view = house.finish(*id, Duration::from_mins(4), || check(&mut all));
         house.check_finished(&view, 2 * FRAMES as usize);
     }
     let balances = house.settled();

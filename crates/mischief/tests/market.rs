@@ -116,7 +116,7 @@ fn measure(house: &House, say: &dyn Fn(&str)) {
         house.stake(name);
     }
     let running: Vec<Running> = names.iter().map(|name| house.start_cheat(name, "tone")).collect();
-    house.until("all cards are measured", Duration::from_secs(180), || {
+    house.until("all cards are measured", Duration::from_mins(3), || {
         house.is_measured("honest") && names.iter().all(|name| house.is_measured(name))
     });
     for one in running {

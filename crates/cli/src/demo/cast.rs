@@ -16,9 +16,9 @@ const STAKE: Amount = Amount::tatau(40);
 /// Memory of a provider's or a validator's only slot, MiB.
 const MEMORY_MIB: &str = "2500";
 /// A server that is not there by then does not come.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// A card that is not measured by then is not going to be.
-const MEASURE: Duration = Duration::from_secs(180);
+const MEASURE: Duration = Duration::from_mins(3);
 
 /// What a party does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl House {
                     (&self.mischief, vec!["provide", "--cheat", "fewer-samples", "--ask", ASK])
                 }
                 Part::Provider { cheats: false, .. } => (&self.tatau, vec!["provide", "--ask", ASK]),
-                Part::Validator => (&self.tatau, vec!["validate"]),
+                Part::Validator => (&self.tatau, vec!["validate", "--ask", ASK]),
             };
             arguments.extend(slot);
             let data = self.data(party.name);

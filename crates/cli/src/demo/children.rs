@@ -172,6 +172,6 @@ fn last_words(log: &Path) -> String {
 
 fn last_line(text: &str) -> String {
     let lines = || text.lines().map(str::trim).filter(|l| !l.is_empty());
-    let line = lines().find(|l| l.starts_with("error:")).or_else(|| lines().last());
+    let line = lines().find(|l| l.starts_with("error:")).or_else(|| lines().next_back());
     line.unwrap_or("it said nothing").chars().take(400).collect()
 }

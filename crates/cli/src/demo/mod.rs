@@ -4,6 +4,7 @@
 
 mod accounts;
 mod cast;
+mod caught;
 mod children;
 mod folder;
 
@@ -13,7 +14,8 @@ use crate::{
 };
 use accounts::Accounts;
 use anyhow::{Context as _, bail};
-use cast::{CAST, CHEAT, House};
+use cast::{CAST, House};
+use caught::Caught;
 use children::Children;
 use std::{
     path::{Path, PathBuf},
@@ -21,13 +23,13 @@ use std::{
     time::{Duration, Instant},
 };
 use tatau_api::{Books, JobView, StatementLine};
-use tatau_model::{Amount, JobState, Work};
+use tatau_model::JobState;
 
 /// The scene, made by the project's own script.
 const SCENE_SCRIPT: &str = include_str!("../../../../examples/demo-scene/make_scene.py");
 const ENVIRONMENT: &str = "blender-5.0";
 /// The dispute windows of a local server are 20 s; audits of the last results may still run before them.
-const SETTLING: Duration = Duration::from_secs(120);
+const SETTLING: Duration = Duration::from_mins(2);
 
 /// Shows a real job from the buyer's file to the last unit of money, on this machine.
 ///
@@ -213,67 +215,4 @@ async fn job(house: &House) -> anyhow::Result<JobView> {
 
 fn statement(text: &str) -> anyhow::Result<Vec<StatementLine>> {
     Ok(serde_json::from_str(text)?)
-}
-
-/// How the cheat fared.
-#[derive(Debug, serde::Serialize)]
-struct Caught {
-    /// Frames that it delivered and was not paid for.
-    caught: u64,
-    /// Frames that it delivered and was paid for; should be zero.
-    missed: u64,
-    /// Times that stake was taken.
-    slashings: u64,
-    /// Nano-TATAU taken.
-    slashed: Amount,
-    /// Other tasks, such as pictures, which it did honestly.
-    honest_tasks_paid: u64,
-    /// What the platform told the buyer.
-    told: Vec<String>,
-}
-
-impl Caught {
-    fn new(accounts: &Accounts, job: &JobView) -> anyhow::Result<Self> {
-        let cheat = accounts.parties.iter().find(|p| p.name == CHEAT).context("the cheat has no account")?;
-        let mark = format!("by {}", &cheat.owner.to_string()[..8]);
-        let frames = job.tasks.iter().filter(|task| matches!(task.work, Work::Render { .. }));
-        let told: Vec<String> = frames
-            .flat_map(|task| task.story.iter().map(move |line| format!("{}: {line}", task.work.label())))
-            .filter(|line| line.contains(&mark))
-            .collect();
-        let (slashings, slashed) = accounts.of(CHEAT, "slash");
-        let (paid, _) = accounts.of(CHEAT, "post");
-        let saying = |words: &str| told.iter().filter(|line| line.contains(words)).count() as u64;
-        let missed = saying(": accepted");
-        Ok(Self {
-            caught: saying("it was not paid"),
-            missed,
-            slashings,
-            slashed: slashed.negated()?,
-            honest_tasks_paid: paid.saturating_sub(missed),
-            told,
-        })
-    }
-
-    fn text(&self) -> String {
-        let mut text = format!(
-            "The cheat rendered with half the samples. {} of it were caught and not paid; {} TATAU of its stake and unsettled pay were taken.\n",
-            accounts::count(self.caught, "frame"),
-            self.slashed
-        );
-        if self.missed > 0 {
-            text += &format!(
-                "{} of it passed: the audits are light, and the parts drawn happened to be ones where samples make no difference.\n",
-                accounts::count(self.missed, "frame")
-            );
-        }
-        if self.honest_tasks_paid > 0 {
-            let tasks = accounts::count(self.honest_tasks_paid, "other task");
-            text += &format!("For {tasks}, which it did honestly, it was paid.\n");
-        }
-        for line in &self.told {
-            text += &format!("  {line}\n");
-        }
-        text
-    }
 }

@@ -8,6 +8,7 @@ pub use child::Running;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -141,8 +142,7 @@ impl House {
 
     /// Starts an honest provider or a validator with one slot of one thread.
     pub fn start_node(&self, party: &str, verb: &str) -> Running {
-        let asks: &[&str] = if verb == "provide" { &[verb, "--ask", ASK] } else { &[verb] };
-        self.start(&self.tatau, party, &node_arguments(asks, party))
+        self.start(&self.tatau, party, &node_arguments(&[verb, "--ask", ASK], party))
     }
 
     /// Starts a cheat that cheats once and is honest before and after.
@@ -292,7 +292,7 @@ impl House {
         let suspended =
             |account: &str| ["/held/", "/pending", "/stake-reserved"].iter().any(|p| account.contains(p));
         let mut books = None;
-        self.until("all money settles", Duration::from_secs(60), || {
+        self.until("all money settles", Duration::from_mins(1), || {
             let now = self.books();
             let settled = !now.accounts.iter().any(|line| suspended(&line.account));
             books = Some(now);
@@ -318,7 +318,7 @@ impl House {
                 let log = String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned();
                 let lines: Vec<&str> = log.lines().collect();
                 let end = lines[lines.len().saturating_sub(12)..].join("\n");
-                text += &format!("--- {}\n{end}\n", entry.file_name().display());
+                let _ = writeln!(text, "--- {}\n{end}", entry.file_name().display());
             }
         }
         text
