@@ -73,8 +73,17 @@ fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
 impl Cache {
     /// Opens or makes the cache in `dir`, of at most `cap_bytes`; what is over that is evicted at once.
     pub fn open(dir: &Path, cap_bytes: u64) -> Result<Self, BlobError> {
-        let limits =
-            Limits { max_blob_bytes: cap_bytes, quota_bytes: cap_bytes, durable: false, ..Limits::default() };
+        let all = Limits::default();
+        // Its one uploader is the node itself: nobody to share with.
+        let limits = Limits {
+            max_blob_bytes: cap_bytes,
+            quota_bytes: cap_bytes,
+            kept_uploads: 0,
+            max_uploads_each: all.max_uploads,
+            max_upload_bytes_each: u64::MAX,
+            durable: false,
+            ..all
+        };
         let store = BlobStore::open(dir, limits)?;
         store.drop_stale_uploads(SystemTime::now(), STALE)?;
         let mut blobs = store.stored()?;

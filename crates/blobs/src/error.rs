@@ -40,6 +40,16 @@ pub enum BlobError {
     /// Too many unfinished uploads.
     #[error("{0} uploads are unfinished already; finish some or try again later")]
     TooManyUploads(usize),
+    /// One uploader has too much unfinished.
+    #[error(
+        "you have {uploads} uploads of together {bytes} bytes unfinished; finish them first (what stands still is forgotten after an hour)"
+    )]
+    ShareUsed {
+        /// Unfinished uploads.
+        uploads: usize,
+        /// Their announced sizes together.
+        bytes: u64,
+    },
     /// Nothing was begun.
     #[error("no upload of blob {0} was begun; ask for its state first")]
     NoUpload(BlobId),

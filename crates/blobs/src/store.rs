@@ -2,6 +2,7 @@
 
 use crate::error::BlobError;
 use crate::files::{hash_reader, open_plain, sync_folder};
+use crate::open_uploads::OpenUploads;
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -26,14 +27,28 @@ pub struct Limits {
     pub quota_bytes: u64,
     /// Unfinished uploads at once.
     pub max_uploads: usize,
+    /// Of these, places for uploaders whom the market waits for.
+    pub kept_uploads: usize,
+    /// Unfinished uploads of one uploader.
+    pub max_uploads_each: usize,
+    /// Announced sizes of one uploader's unfinished uploads together, bytes.
+    pub max_upload_bytes_each: u64,
     /// A stored blob survives a power cut (costs a few milliseconds each).
     pub durable: bool,
 }
 
 impl Default for Limits {
-    /// 16 GiB a blob, 1 TiB in all, 10,000 uploads, durable.
+    /// 16 GiB a blob, 1 TiB in all, 10,000 uploads of which 2,000 are kept, 64 and 128 GiB an uploader, durable.
     fn default() -> Self {
-        Self { max_blob_bytes: 16 << 30, quota_bytes: 1 << 40, max_uploads: 10_000, durable: true }
+        Self {
+            max_blob_bytes: 16 << 30,
+            quota_bytes: 1 << 40,
+            max_uploads: 10_000,
+            kept_uploads: 2_000,
+            max_uploads_each: 64,
+            max_upload_bytes_each: 128 << 30,
+            durable: true,
+        }
     }
 }
 
@@ -58,8 +73,7 @@ pub(crate) struct State {
     pub(crate) used: u64,
     /// Blobs that were hashed by this process, and how their files looked then.
     sound: HashMap<BlobId, Stamp>,
-    /// Unfinished uploads; whoever writes to one holds its lock.
-    pub(crate) uploads: HashMap<String, Arc<Mutex<()>>>,
+    pub(crate) uploads: OpenUploads,
 }
 
 type Stamp = (u64, SystemTime);
@@ -88,7 +102,7 @@ impl BlobStore {
             Err(TryLockError::WouldBlock) => return Err(BlobError::InUse(dir.into())),
             Err(TryLockError::Error(source)) => return Err(BlobError::io("locked", &lock_path)(source)),
         }
-        let state = State { used: 0, sound: HashMap::new(), uploads: HashMap::new() };
+        let state = State { used: 0, sound: HashMap::new(), uploads: OpenUploads::default() };
         let inner = Inner { dir: dir.into(), limits, state: Mutex::new(state), _lock: lock };
         let store = Self { inner: Arc::new(inner) };
         let blobs: u64 = store.stored()?.iter().map(|blob| blob.bytes).sum();

@@ -4,11 +4,12 @@
 
 use crate::error::BlobError;
 use crate::files::hash_reader;
+use crate::open_uploads::Standing;
 use crate::store::BlobStore;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 use tatau_api::platform::UploadState;
 use tatau_model::{Address, BlobId};
@@ -17,28 +18,89 @@ fn key(id: &BlobId, bytes: u64, by: &Address) -> String {
     format!("{id}.{bytes}.{}", hex::encode(by.0))
 }
 
-fn is_key(name: &str) -> bool {
+/// Announced size and uploader of the upload whose file has this name.
+fn parse_key(name: &str) -> Option<(u64, Address)> {
     let parts: Vec<&str> = name.split('.').collect();
-    let [id, bytes, by] = parts[..] else { return false };
-    id.parse::<BlobId>().is_ok() && bytes.parse::<u64>().is_ok() && by.parse::<Address>().is_ok()
+    let [id, bytes, by] = parts[..] else { return None };
+    id.parse::<BlobId>().ok()?;
+    Some((bytes.parse().ok()?, by.parse().ok()?))
 }
 
 impl BlobStore {
+    /// How much of the upload of blob `id`, of `bytes` bytes, by `by` is here. Looking opens nothing.
+    ///
+    /// A blob that is here already is complete at once, whoever brought it. What could not be taken is refused now, before
+    /// any byte of it is sent.
+    pub fn upload_state(&self, id: &BlobId, bytes: u64, by: &Address) -> Result<UploadState, BlobError> {
+        if let Some(complete) = self.complete(id, bytes, by)? {
+            return Ok(complete);
+        }
+        let have = self.unfinished_bytes(id, bytes, by)?;
+        if have >= bytes {
+            // Empty, or broken off between its last byte and its check: nothing is left to send.
+            return self.begin_upload(id, bytes, by);
+        }
+        self.refuse_beyond_quota(self.state().used, bytes - have)?;
+        Ok(UploadState { have, complete: false })
+    }
+
+    /// Adds `chunk` at `offset`, and begins the upload where it is the first: how much is here then, which is where the next
+    /// chunk starts, also where this one was in the wrong place.
+    ///
+    /// # Errors
+    /// As [`Self::begin_upload_as`] and [`Self::append`], without their `Gap` and `NoUpload`.
+    pub fn put_chunk(
+        &self,
+        id: &BlobId,
+        bytes: u64,
+        by: &Address,
+        standing: Standing,
+        offset: u64,
+        chunk: &[u8],
+    ) -> Result<UploadState, BlobError> {
+        match self.append(id, bytes, by, offset, chunk) {
+            Err(BlobError::Gap { .. }) => return self.upload_state(id, bytes, by),
+            Err(BlobError::NoUpload(_)) => {}
+            other => return other,
+        }
+        // A place is taken by bytes that fit, not by a word.
+        if offset > 0 || (chunk.is_empty() && bytes > 0) {
+            return self.upload_state(id, bytes, by);
+        }
+        if chunk.len() as u64 > bytes {
+            return Err(BlobError::TooLong { blob: *id, bytes });
+        }
+        let begun = self.begin_upload_as(id, bytes, by, standing)?;
+        if begun.complete {
+            return Ok(begun);
+        }
+        self.append(id, bytes, by, offset, chunk)
+    }
+
+    /// [`Self::begin_upload_as`] a stranger.
+    pub fn begin_upload(&self, id: &BlobId, bytes: u64, by: &Address) -> Result<UploadState, BlobError> {
+        self.begin_upload_as(id, bytes, by, Standing::Stranger)
+    }
+
     /// Begins or continues the upload of blob `id`, of `bytes` bytes, by `by`: how much of it is here.
     ///
     /// A blob that is here already is complete at once, whoever brought it.
-    pub fn begin_upload(&self, id: &BlobId, bytes: u64, by: &Address) -> Result<UploadState, BlobError> {
-        let limits = self.limits();
-        if bytes > limits.max_blob_bytes {
-            return Err(BlobError::TooLarge { bytes, limit: limits.max_blob_bytes });
+    ///
+    /// # Errors
+    /// `TooLarge` and `Quota` where it does not fit; `ShareUsed` where the uploader, `TooManyUploads` where everybody
+    /// together has as many open as there may be.
+    pub fn begin_upload_as(
+        &self,
+        id: &BlobId,
+        bytes: u64,
+        by: &Address,
+        standing: Standing,
+    ) -> Result<UploadState, BlobError> {
+        if let Some(complete) = self.complete(id, bytes, by)? {
+            return Ok(complete);
         }
         let name = key(id, bytes, by);
-        if self.touch(id)? {
-            self.drop_upload(&name)?;
-            let have = self.size(id)?.ok_or(BlobError::Missing(*id))?;
-            return Ok(UploadState { have, complete: true });
-        }
-        let Some(have) = self.open_upload(&name, id, bytes)? else {
+        let Some(have) = self.open_upload(&name, id, bytes, by, standing)? else {
             // Another call finished it in this moment.
             return Ok(UploadState { have: bytes, complete: true });
         };
@@ -49,30 +111,53 @@ impl BlobStore {
         Ok(UploadState { have, complete: false })
     }
 
+    /// The answer where the blob is here already: what the uploader sent of it is not needed any more.
+    fn complete(&self, id: &BlobId, bytes: u64, by: &Address) -> Result<Option<UploadState>, BlobError> {
+        let limit = self.limits().max_blob_bytes;
+        if bytes > limit {
+            return Err(BlobError::TooLarge { bytes, limit });
+        }
+        if !self.touch(id)? {
+            return Ok(None);
+        }
+        self.drop_upload(&key(id, bytes, by))?;
+        let have = self.size(id)?.ok_or(BlobError::Missing(*id))?;
+        Ok(Some(UploadState { have, complete: true }))
+    }
+
+    fn refuse_beyond_quota(&self, used: u64, needed: u64) -> Result<(), BlobError> {
+        let quota = self.limits().quota_bytes;
+        if used.saturating_add(needed) > quota {
+            return Err(BlobError::Quota { used, quota, needed });
+        }
+        Ok(())
+    }
+
     /// Finds or makes the file of an upload: bytes held, or `None` where the blob has just been completed.
-    fn open_upload(&self, name: &str, id: &BlobId, bytes: u64) -> Result<Option<u64>, BlobError> {
-        let limits = self.limits();
+    fn open_upload(
+        &self,
+        name: &str,
+        id: &BlobId,
+        bytes: u64,
+        by: &Address,
+        standing: Standing,
+    ) -> Result<Option<u64>, BlobError> {
         let path = self.partial(name);
         let mut state = self.state();
         let have = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(e) if e.kind() == io::ErrorKind::NotFound && self.contains(id)? => return Ok(None),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                if state.uploads.len() >= limits.max_uploads {
-                    return Err(BlobError::TooManyUploads(state.uploads.len()));
-                }
+                state.uploads.admit(by, bytes, standing, &self.inner.limits)?;
                 0
             }
             Err(e) => return Err(BlobError::io("read", &path)(e)),
         };
-        let needed = bytes.saturating_sub(have);
-        if state.used.saturating_add(needed) > limits.quota_bytes {
-            return Err(BlobError::Quota { used: state.used, quota: limits.quota_bytes, needed });
-        }
+        self.refuse_beyond_quota(state.used, bytes.saturating_sub(have))?;
         // Never truncates: somebody may be writing.
         let opened = OpenOptions::new().append(true).create(true).open(&path);
         opened.map_err(BlobError::io("written", &path))?;
-        state.uploads.entry(name.to_owned()).or_default();
+        state.uploads.insert(name.to_owned(), *by, bytes, standing);
         Ok(Some(have))
     }
 
@@ -101,7 +186,7 @@ impl BlobStore {
         chunk: &[u8],
     ) -> Result<UploadState, BlobError> {
         let name = key(id, bytes, by);
-        let busy = self.state().uploads.get(&name).cloned();
+        let busy = self.state().uploads.busy(&name);
         let Some(busy) = busy else {
             // Finished by an earlier call, or never begun.
             return match self.size(id)? {
@@ -170,13 +255,17 @@ impl BlobStore {
 
     /// Removes an unfinished upload unless somebody writes to it; true where it was there.
     fn drop_upload(&self, name: &str) -> Result<bool, BlobError> {
-        let Some(busy) = self.state().uploads.get(name).cloned() else { return Ok(false) };
+        let Some(busy) = self.state().uploads.busy(name) else { return Ok(false) };
         let Ok(_writing) = busy.try_lock() else { return Ok(false) };
         let path = self.partial(name);
         let mut state = self.state();
         let bytes = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata.len(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                // Taken away by somebody else: its place is free.
+                state.uploads.remove(name);
+                return Ok(false);
+            }
             Err(e) => return Err(BlobError::io("read", &path)(e)),
         };
         fs::remove_file(&path).map_err(BlobError::io("removed", &path))?;
@@ -185,13 +274,18 @@ impl BlobStore {
         Ok(true)
     }
 
-    /// Removes uploads that nobody added to for `min_age`; how many.
-    pub(crate) fn drop_stale_uploads(&self, now: SystemTime, min_age: Duration) -> Result<u64, BlobError> {
-        let names: Vec<String> = self.state().uploads.keys().cloned().collect();
+    /// Removes uploads that nobody added to for `min_age`; how many. One that is written to right now stays.
+    pub fn drop_stale_uploads(&self, now: SystemTime, min_age: Duration) -> Result<u64, BlobError> {
+        let names = self.state().uploads.names();
         let mut dropped = 0;
         for name in names {
-            let Ok(metadata) = fs::symlink_metadata(self.partial(&name)) else { continue };
-            let modified = metadata.modified().map_err(BlobError::io("read", &self.partial(&name)))?;
+            let path = self.partial(&name);
+            let modified = match fs::symlink_metadata(&path) {
+                Ok(metadata) => metadata.modified().map_err(BlobError::io("read", &path))?,
+                // Finished meanwhile, or taken away: then only its place is left to free.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => SystemTime::UNIX_EPOCH,
+                Err(e) => return Err(BlobError::io("read", &path)(e)),
+            };
             let stale = now.duration_since(modified).is_ok_and(|age| age >= min_age);
             dropped += u64::from(stale && self.drop_upload(&name)?);
         }
@@ -206,9 +300,9 @@ impl BlobStore {
         for entry in fs::read_dir(&folder).map_err(failed())? {
             let entry = entry.map_err(failed())?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if is_key(&name) {
+            if let Some((announced, by)) = parse_key(&name) {
                 bytes = bytes.saturating_add(entry.metadata().map_err(failed())?.len());
-                self.state().uploads.insert(name, Arc::<Mutex<()>>::default());
+                self.state().uploads.insert(name, by, announced, Standing::Stranger);
             } else if name.starts_with("draft-") {
                 fs::remove_file(entry.path()).map_err(BlobError::io("removed", &entry.path()))?;
             }

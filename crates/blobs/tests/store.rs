@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
-use tatau_blobs::{BlobError, BlobStore, LOCAL, Limits, hash_file};
+use tatau_blobs::{BlobError, BlobStore, LOCAL, Limits, Standing, hash_file};
 use tatau_model::{Address, BlobId, Clock, SystemClock};
 
 const ALICE: Address = Address([1; 20]);
@@ -22,7 +22,7 @@ fn id_of(contents: &[u8]) -> BlobId {
 }
 
 fn small(quota_bytes: u64) -> Limits {
-    Limits { max_blob_bytes: 1000, quota_bytes, max_uploads: 3, durable: true }
+    Limits { max_blob_bytes: 1000, quota_bytes, max_uploads: 3, kept_uploads: 0, ..Limits::default() }
 }
 
 fn read_all(store: &BlobStore, id: &BlobId) -> Vec<u8> {
@@ -170,6 +170,54 @@ fn limits_hold() {
     assert_eq!(store.used_bytes(), 1300);
     store.remove(&id_of(&data)).unwrap();
     assert_eq!(store.append(&id(1), 400, &ALICE, 0, &[0; 300]).unwrap().have, 300);
+}
+
+#[test]
+fn looking_opens_nothing_and_one_uploader_cannot_take_every_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { max_uploads: 4, kept_uploads: 1, max_uploads_each: 2, ..small(5000) };
+    let store = BlobStore::open(dir.path(), limits).unwrap();
+    let left = || fs::read_dir(dir.path().join("partial")).unwrap().count();
+    let id = |n: u8| BlobId([n; 32]);
+    let put = |n: u8, by: &Address, standing, chunk: &[u8]| {
+        store.put_chunk(&id(n), 100, by, standing, 0, chunk).map(|state| state.have)
+    };
+    for n in 0..20 {
+        assert_eq!(store.upload_state(&id(n), 100, &ALICE).unwrap().have, 0);
+        assert_eq!(put(n, &ALICE, Standing::Stranger, b"").unwrap(), 0, "a place is taken by bytes");
+        assert_eq!(store.put_chunk(&id(n), 100, &ALICE, Standing::Stranger, 9, b"x").unwrap().have, 0);
+    }
+    assert!(matches!(put(0, &ALICE, Standing::Stranger, &[0; 101]), Err(BlobError::TooLong { .. })));
+    assert_eq!(left(), 0);
+    assert_eq!(put(1, &ALICE, Standing::Stranger, b"abc").unwrap(), 3);
+    assert_eq!(put(2, &ALICE, Standing::Stranger, b"abc").unwrap(), 3);
+    let error = put(3, &ALICE, Standing::Owing, b"abc").unwrap_err();
+    assert!(matches!(error, BlobError::ShareUsed { uploads: 2, bytes: 200 }), "{error}");
+    // The third place is the last for strangers; the fourth is kept.
+    let (carol, dave) = (Address([3; 20]), Address([4; 20]));
+    assert_eq!(put(1, &BOB, Standing::Stranger, b"abc").unwrap(), 3);
+    assert!(matches!(put(1, &carol, Standing::Stranger, b"abc"), Err(BlobError::TooManyUploads(3))));
+    assert_eq!(put(1, &carol, Standing::Owing, b"abc").unwrap(), 3);
+    assert!(matches!(put(1, &dave, Standing::Owing, b"abc"), Err(BlobError::TooManyUploads(4))));
+    // Shares outlive a restart, and end with their uploads.
+    drop(store);
+    let store = BlobStore::open(dir.path(), limits).unwrap();
+    let stranger = |n: u8| store.put_chunk(&id(n), 100, &ALICE, Standing::Stranger, 0, b"abc");
+    assert!(matches!(stranger(3), Err(BlobError::ShareUsed { uploads: 2, bytes: 200 })));
+    let hour = Duration::from_hours(1);
+    let now = std::time::SystemTime::now();
+    assert_eq!(store.drop_stale_uploads(now, hour).unwrap(), 0);
+    assert_eq!(store.drop_stale_uploads(now + hour + Duration::from_mins(1), hour).unwrap(), 4);
+    assert_eq!((left(), store.used_bytes()), (0, 0));
+    assert_eq!(stranger(3).unwrap().have, 3);
+    // Few, but together too large.
+    let narrow = tempfile::tempdir().unwrap();
+    let limits = Limits { max_upload_bytes_each: 150, ..small(5000) };
+    let store = BlobStore::open(narrow.path(), limits).unwrap();
+    store.begin_upload(&id(1), 100, &ALICE).unwrap();
+    let error = store.begin_upload(&id(2), 51, &ALICE).unwrap_err();
+    assert!(matches!(error, BlobError::ShareUsed { uploads: 1, bytes: 100 }), "{error}");
+    store.begin_upload(&id(2), 50, &ALICE).unwrap();
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod judge;
 mod limits;
 mod listen;
 mod nonces;
+mod noted;
 mod openapi;
 mod orders;
 mod reach;

@@ -5,23 +5,23 @@ use crate::{
     archive::Archive,
     background::{
         epochs::{self, Beacon},
-        tick,
+        tick, uploads,
     },
     judge::{self, JudgeOptions},
     listen,
     nonces::Nonces,
+    noted::Noted,
     routes, secret,
     wakes::Wakes,
     writer::{Writer, WriterError},
 };
 use serde::Serialize;
 use std::{
-    collections::HashMap,
     future::Future,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 use tatau_blobs::{BlobError, BlobStore, GrantKey, Limits};
 use tatau_engine::{Config, Counters, State};
@@ -123,6 +123,7 @@ pub async fn serve(
 
     let recovered = recover(&options).await?;
     let archive = Archive::new(recovered.store.reader()?);
+    let owed = uploads::owed(&recovered.state);
     let (wakes, judge_work) = Wakes::new();
     let wakes = Arc::new(wakes);
     let (writer, mut writer_end) = Writer::start(recovered.state, recovered.store, Arc::clone(&wakes))
@@ -140,7 +141,8 @@ pub async fn serve(
         config: options.config.clone(),
         anchor: recovered.beacon.anchor(),
         stopping: stopping.clone(),
-        handed: Mutex::new(HashMap::new()),
+        handed: Noted::default(),
+        owed,
     });
     let router =
         routes::router(Arc::clone(&app)).ok_or_else(|| ServeError::Internal("no rate limiter".into()))?;
@@ -185,10 +187,11 @@ fn start_background(
     judge: Option<JudgeOptions>,
     judge_work: mpsc::UnboundedReceiver<tatau_model::AuditId>,
     data: &Path,
-) -> [tokio::task::JoinHandle<()>; 3] {
+) -> [tokio::task::JoinHandle<()>; 4] {
     [
         tokio::spawn(tick::run(Arc::clone(app))),
         tokio::spawn(epochs::run(Arc::clone(app), beacon)),
+        tokio::spawn(uploads::run(Arc::clone(app))),
         tokio::spawn(judge::run(Arc::clone(app), judge, judge_work, data.join("judge"))),
     ]
 }

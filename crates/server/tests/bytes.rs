@@ -89,6 +89,31 @@ async fn bytes_under_a_wrong_name_too_large_or_from_nobody_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_account_cannot_take_every_place_for_uploads() {
+    let home = Home::open().await;
+    let (_, greedy) = home.owner().await;
+    let partial = home.dir.path().join("data/blobs/partial");
+    let left = || std::fs::read_dir(&partial).unwrap().count();
+    for n in 0..70u8 {
+        assert_eq!(greedy.upload_state(name(&[n, n]), 2).await.unwrap().have, 0);
+    }
+    assert_eq!(left(), 0, "asking takes no place");
+    for n in 0..64u8 {
+        assert_eq!(greedy.put_chunk(name(&[n, n]), 2, 0, vec![n].into()).await.unwrap().have, 1);
+    }
+    let refused = greedy.put_chunk(name(&[64, 64]), 2, 0, vec![64].into()).await.unwrap_err();
+    assert_eq!((refused.status(), refused.code()), (Some(429), Some("too_many")), "{refused}");
+    assert!(refused.to_string().contains("64 uploads"), "{refused}");
+    assert_eq!(left(), 64);
+    // Begun ones go on, and others are not hindered.
+    assert_eq!(greedy.upload_bytes(b"\x05\x05"[..].into()).await.unwrap(), name(&[5, 5]));
+    let (_, other) = home.owner().await;
+    other.upload_bytes(b"a scene"[..].into()).await.unwrap();
+    assert_eq!(other.upload_bytes(bytes::Bytes::new()).await.unwrap(), name(b""));
+    home.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn grants_open_a_jobs_blobs_to_its_owner_alone_and_downloads_resume() {
     let home = Home::open().await;
     let (_, client) = home.owner().await;

@@ -2,3 +2,4 @@
 
 pub(crate) mod epochs;
 pub(crate) mod tick;
+pub(crate) mod uploads;

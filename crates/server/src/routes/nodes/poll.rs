@@ -66,7 +66,8 @@ struct Held {
 
 async fn held(app: &App, node: Address, poll: &Poll) -> Result<Held, ApiError> {
     let running = poll.running.clone();
-    let mut asked = app.handed_to(node);
+    let noted = app.handed.of(node);
+    let mut asked = noted.clone();
     asked.extend(&poll.auditing);
     let held = app
         .writer
@@ -87,7 +88,7 @@ async fn held(app: &App, node: Address, poll: &Poll) -> Result<Held, ApiError> {
             Held { leases, going, audits }
         })
         .await?;
-    app.keep_handed(node, &held.audits);
+    app.handed.forget(node, noted.difference(&held.audits).copied());
     Ok(held)
 }
 
@@ -121,7 +122,7 @@ async fn look(app: &App, node: Address, poll: &Poll, first: bool) -> Result<Poll
             Err(error) => tracing::debug!(%node, sentence = error.sentence, "no audit"),
         }
     }
-    app.note_handed(node, &audits);
+    app.handed.note(node, audits.iter().copied());
     leases.sort_unstable();
     leases.dedup();
     audits.sort_unstable();

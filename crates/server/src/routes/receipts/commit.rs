@@ -2,7 +2,7 @@
 
 use crate::{app::App, auth::Call, error::ApiError, limits::RECEIPTS_AT_ONCE};
 use axum::{Json, extract::State};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 use tatau_api::{ErrorBody, ReceiptCommit};
 use tatau_engine::Event;
 use tatau_evidence::typed;
@@ -18,12 +18,20 @@ pub(crate) async fn commit(
         return Err(ApiError::too_large("at most 1,000 receipts at once; send them in parts"));
     }
     let ids: Vec<_> = receipts.iter().map(|r| r.attempt).collect();
-    let attempts = app.writer.read(move |s| ids.iter().map(|id| s.attempt(*id).cloned()).collect::<Vec<_>>());
+    let asked = ids.clone();
+    let attempts =
+        app.writer.read(move |s| asked.iter().map(|id| s.attempt(*id).cloned()).collect::<Vec<_>>());
     let attempts: Vec<Option<Attempt>> = attempts.await?;
+    let mut seen = HashSet::new();
     let mut answers: Vec<Option<ErrorBody>> = vec![None; receipts.len()];
     let mut events = Vec::new();
     let mut places = Vec::new();
     for (place, (commit, attempt)) in receipts.into_iter().zip(attempts).enumerate() {
+        if !seen.insert(commit.attempt) {
+            let twice = format!("{} is named twice in this batch; send one receipt for it", commit.attempt);
+            answers[place] = Some(ApiError::invalid(twice).body());
+            continue;
+        }
         match check(node, attempt.as_ref(), &commit) {
             Ok(()) => {
                 events.push(Event::CommitReceipt { node, attempt: commit.attempt, receipt: commit.receipt });
@@ -33,6 +41,9 @@ pub(crate) async fn commit(
         }
     }
     for (place, answer) in places.into_iter().zip(app.writer.events(events).await?) {
+        if answer.is_ok() {
+            app.owed.note(node, [ids[place]]);
+        }
         answers[place] = answer.err().map(|refusal| ApiError::from(refusal).body());
     }
     Ok(Json(answers))

@@ -12,6 +12,7 @@ pub(crate) fn refused(error: &BlobError) -> ApiError {
     match error {
         BlobError::TooLarge { .. } => ApiError::too_large(sentence),
         BlobError::Quota { .. } | BlobError::TooManyUploads(_) => ApiError::unavailable(sentence),
+        BlobError::ShareUsed { .. } => ApiError::too_many(sentence),
         BlobError::NoUpload(_) | BlobError::Gap { .. } => ApiError::conflict(sentence),
         BlobError::TooLong { .. } | BlobError::WrongHash { .. } => ApiError::invalid(sentence),
         _ => ApiError::internal(error),

@@ -1,6 +1,6 @@
 //! `PUT /v1/uploads/{blob}?bytes=N&offset=O`: one chunk. The answer's `have` says where the next one starts.
 
-use crate::{app::App, auth::Call, error::ApiError};
+use crate::{app::App, auth::Call, background::uploads, error::ApiError};
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -8,7 +8,6 @@ use axum::{
 use serde::Deserialize;
 use std::sync::Arc;
 use tatau_api::UploadState;
-use tatau_blobs::BlobError;
 use tatau_model::BlobId;
 
 #[derive(Debug, Deserialize)]
@@ -25,11 +24,8 @@ pub(crate) async fn put(
 ) -> Result<Json<UploadState>, ApiError> {
     let by = call.member(&app).await?;
     let blob: BlobId = crate::routes::id(&blob)?;
+    let standing = uploads::standing(&app, by).await?;
     let chunk = call.body;
-    let appended = app.blobs.run(move |store| match store.append(&blob, bytes, &by, offset, &chunk) {
-        // Where it stands is the answer: the sender goes on from there.
-        Err(BlobError::Gap { .. } | BlobError::NoUpload(_)) => store.begin_upload(&blob, bytes, &by),
-        other => other,
-    });
-    appended.await.map(Json).map_err(|e| super::refused(&e))
+    let put = app.blobs.run(move |store| store.put_chunk(&blob, bytes, &by, standing, offset, &chunk)).await;
+    put.map(Json).map_err(|e| super::refused(&e))
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/uploads/{blob}?bytes=N`: begins or continues an upload.
+//! `GET /v1/uploads/{blob}?bytes=N`: how much of an upload is here. Asking takes no place.
 
 use crate::{app::App, auth::Call, error::ApiError};
 use axum::{
@@ -23,6 +23,6 @@ pub(crate) async fn show(
 ) -> Result<Json<UploadState>, ApiError> {
     let by = call.member(&app).await?;
     let blob: BlobId = crate::routes::id(&blob)?;
-    let begun = app.blobs.run(move |store| store.begin_upload(&blob, bytes, &by)).await;
-    begun.map(Json).map_err(|e| super::refused(&e))
+    let state = app.blobs.run(move |store| store.upload_state(&blob, bytes, &by)).await;
+    state.map(Json).map_err(|e| super::refused(&e))
 }
