@@ -138,23 +138,34 @@ impl Children {
         std::mem::take(&mut self.ended)
     }
 
-    /// Ends everything, the last started first: asked, told, killed.
+    /// Ends everything: the agents together, then the first started, which serves them.
     pub async fn stop(mut self) {
-        while let Some(Running { mut child, .. }) = self.running.pop() {
-            for _ in 0..2 {
-                let Some(id) = child.id() else { break };
-                let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM);
-                if tokio::time::timeout(GRACE, child.wait()).await.is_ok() {
-                    break;
-                }
-            }
-            let _ = child.kill().await;
+        let agents = self.running.split_off(self.running.len().min(1));
+        let mut ending = tokio::task::JoinSet::new();
+        for agent in agents {
+            ending.spawn(end(agent.child));
+        }
+        while ending.join_next().await.is_some() {}
+        for first in self.running {
+            end(first.child).await;
         }
     }
 
     fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{name}.log"))
     }
+}
+
+/// Asked, told, killed.
+async fn end(mut child: Child) {
+    for _ in 0..2 {
+        let Some(id) = child.id() else { return };
+        let _ = kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM);
+        if tokio::time::timeout(GRACE, child.wait()).await.is_ok() {
+            return;
+        }
+    }
+    let _ = child.kill().await;
 }
 
 fn last_words(log: &Path) -> String {
