@@ -56,7 +56,11 @@ pub(crate) async fn run(app: Arc<App>, mut beacon: Beacon) {
         let next = match app.writer.read(look).await {
             Ok(Some(next)) => next,
             Ok(None) => continue,
-            Err(_) => return,
+            // Busy: the receipts are sealed a moment later. At the end of the server the loop ends by itself.
+            Err(error) => {
+                tracing::warn!(sentence = error.sentence, "the receipt log could not be looked at");
+                continue;
+            }
         };
         let value = tokio::task::spawn_blocking(move || {
             let value = beacon.value(next);
