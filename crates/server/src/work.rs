@@ -9,6 +9,9 @@ use tatau_workload::{
     runtime, template, trace,
 };
 
+/// Most pixels of a frame: what the comparator can hold and compare within its limits (8,192 x 8,192).
+const MOST_PIXELS: u64 = 1 << 26;
+
 /// Environments that jobs may name.
 pub(crate) fn environments() -> Vec<String> {
     runtime::ENVIRONMENTS.iter().map(|e| e.name.to_owned()).collect()
@@ -31,11 +34,24 @@ impl Inspected {
 
     /// The job's frozen values; refused scenes and open sets have none, and the sentence is for their buyer.
     pub(crate) fn spec(&self, frames: &[i32], video: bool) -> Result<RenderSpec, ApiError> {
-        inspection::render_spec(&self.report, frames, video).map_err(|e| match e {
+        let spec = inspection::render_spec(&self.report, frames, video).map_err(|e| match e {
             ReportError::Missing { .. } => ApiError::conflict(e.to_string()),
             _ => ApiError::invalid(e.to_string()),
-        })
+        })?;
+        check_frame_size(spec.width, spec.height)?;
+        Ok(spec)
     }
+}
+
+/// Nothing is rendered that could not be checked afterwards.
+fn check_frame_size(width: u32, height: u32) -> Result<(), ApiError> {
+    if u64::from(width) * u64::from(height) <= MOST_PIXELS {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "frames of {width} x {height} pixels are too large to be checked; at most {MOST_PIXELS} pixels (8192 x 8192) are \
+         possible, so lower the resolution"
+    )))
 }
 
 /// Reads an inspection's report: its delivered result, as soon as it is delivered.
@@ -136,4 +152,19 @@ pub(crate) async fn check_inputs(app: &App, inputs: BlobId, scene: &str) -> Resu
         "input files have not arrived: {}; upload them first",
         missing.join(", ")
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_that_the_comparator_could_not_hold_are_refused() {
+        for (width, height, fits) in
+            [(1, 1, true), (8_192, 8_192, true), (16_384, 4_096, true), (8_193, 8_192, false)]
+        {
+            assert_eq!(check_frame_size(width, height).is_ok(), fits, "{width} x {height}");
+        }
+        assert!(check_frame_size(u32::MAX, u32::MAX).is_err());
+    }
 }

@@ -2,19 +2,22 @@
 //! market. It gives no verdict and never fills one in.
 //!
 //! Without its environment it waits; a session that breaks is opened again; a comparison that fails three times on its own
-//! account is reported as no measurement at all, which is inconclusive, never a pass.
+//! account is reported as no measurement at all, which is inconclusive, never a pass. A judgement that the market refuses
+//! goes to the back of the queue, and after some refusals waits for the next start: it never holds up the others.
 
 mod desk;
 mod layout;
+mod queue;
 
 pub use desk::JudgeOptions;
 
-use crate::app::App;
+use crate::{app::App, error::ApiError};
+use axum::http::StatusCode;
 use desk::{Desk, DeskError};
+use queue::{MOST_REFUSALS, Next, PutBack, Queue};
 use std::{
-    collections::{BTreeSet, HashMap},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tatau_audit::verdict;
 use tatau_engine::Event;
@@ -29,7 +32,7 @@ use tokio::sync::mpsc;
 const TRIES: u32 = 3;
 /// Before a comparator that cannot start is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Before an audit whose files could not be read is tried again.
+/// Before the market is asked again for what was revealed.
 const SHORT_PAUSE: Duration = Duration::from_millis(500);
 
 /// Everything about one revealed audit.
@@ -44,10 +47,25 @@ struct Case {
 
 /// Why an audit was not judged.
 enum Later {
-    /// The comparator or the market cannot work now; every audit waits.
+    /// The comparator cannot work now; every audit waits.
     Wait(String),
+    /// The market does not answer now.
+    Busy(String),
     /// Something of this audit cannot be read.
     Broken(String),
+    /// The market does not take this judgement.
+    Refused(String),
+}
+
+impl Later {
+    /// The market's answer to a judgement: too busy to decide, or decided against it.
+    fn refused(error: ApiError) -> Self {
+        if error.status == StatusCode::SERVICE_UNAVAILABLE {
+            Self::Busy(error.sentence)
+        } else {
+            Self::Refused(error.sentence)
+        }
+    }
 }
 
 /// Until the server stops. `None` where no comparator was configured: audits wait.
@@ -63,49 +81,92 @@ pub(crate) async fn run(
     };
     let mut stopping = app.stopping.clone();
     let mut desk = Desk::new(options, folder);
-    // What was revealed before the server started.
-    let mut queue: BTreeSet<AuditId> =
-        app.writer.read(|s| s.revealed_audits().collect()).await.unwrap_or_default();
-    let mut broken: HashMap<AuditId, u32> = HashMap::new();
+    let mut queue = Queue::default();
+    tokio::select! {
+        () = revealed_before(&app, &mut queue) => {}
+        _ = stopping.wait_for(|stop| *stop) => return,
+    }
     loop {
         while let Ok(more) = work.try_recv() {
-            queue.insert(more);
+            queue.push(more);
         }
-        let Some(next) = queue.pop_first() else {
-            tokio::select! {
-                more = work.recv() => match more {
-                    Some(more) => { queue.insert(more); continue; }
-                    None => break,
-                },
-                _ = stopping.wait_for(|stop| *stop) => break,
+        let next = match queue.next(Instant::now()) {
+            Next::Audit(next) => next,
+            nothing => {
+                tokio::select! {
+                    more = work.recv() => match more {
+                        Some(more) => queue.push(more),
+                        None => break,
+                    },
+                    () = due(nothing) => {}
+                    _ = stopping.wait_for(|stop| *stop) => break,
+                }
+                continue;
             }
         };
         let judged = tokio::select! {
-            judged = judge(&app, &mut desk, next, broken.get(&next).copied().unwrap_or(0)) => judged,
+            judged = judge(&app, &mut desk, next, queue.unreadable(next)) => judged,
             _ = stopping.wait_for(|stop| *stop) => break,
         };
-        let pause = match judged {
-            Ok(()) => {
-                broken.remove(&next);
-                continue;
-            }
-            Err(Later::Wait(sentence)) => {
-                tracing::warn!(audit = %next, sentence, "audits wait for the comparator");
-                PAUSE
-            }
-            Err(Later::Broken(sentence)) => {
-                tracing::warn!(audit = %next, sentence, "an audit could not be compared");
-                *broken.entry(next).or_default() += 1;
-                SHORT_PAUSE
-            }
+        let Err(later) = judged else {
+            queue.done(next);
+            continue;
         };
-        queue.insert(next);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = stopping.wait_for(|stop| *stop) => break,
+        if let Some(pause) = put_back(&mut queue, next, later) {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stopping.wait_for(|stop| *stop) => break,
+            }
         }
     }
     desk.close().await;
+}
+
+/// What was revealed before the server started; asked for until there is an answer.
+async fn revealed_before(app: &App, queue: &mut Queue) {
+    loop {
+        match app.writer.read(|s| s.revealed_audits().collect::<Vec<_>>()).await {
+            Ok(mut audits) => {
+                audits.sort_unstable();
+                return audits.into_iter().for_each(|audit| queue.push(audit));
+            }
+            Err(error) => {
+                tracing::warn!(sentence = error.sentence, "audits of the last run wait to be found");
+            }
+        }
+        tokio::time::sleep(SHORT_PAUSE).await;
+    }
+}
+
+/// Until then; for ever, where nothing is paused.
+async fn due(next: Next) {
+    match next {
+        Next::Wait(due) => tokio::time::sleep_until(due.into()).await,
+        Next::Audit(_) | Next::Empty => std::future::pending().await,
+    }
+}
+
+/// Back into the queue; how long every audit has to wait, where it is not this one's own trouble.
+fn put_back(queue: &mut Queue, audit: AuditId, later: Later) -> Option<Duration> {
+    let (why, sentence) = match later {
+        Later::Wait(sentence) => {
+            tracing::warn!(%audit, sentence, "audits wait for the comparator");
+            queue.again(audit);
+            return Some(PAUSE);
+        }
+        Later::Busy(sentence) => (PutBack::Busy, sentence),
+        Later::Broken(sentence) => (PutBack::Unreadable, sentence),
+        Later::Refused(sentence) => (PutBack::Refused, sentence),
+    };
+    if queue.put_back(audit, why, Instant::now()) {
+        tracing::warn!(%audit, ?why, sentence, "an audit could not be judged; it is tried again");
+    } else {
+        tracing::error!(
+            %audit, sentence,
+            "the market refused this judgement {MOST_REFUSALS} times; the audit is left until the server is started again"
+        );
+    }
+    None
 }
 
 /// Measures and tells the market. What failed `failed` times already is told as no measurement.
@@ -131,7 +192,7 @@ async fn judge(app: &App, desk: &mut Desk, id: AuditId, failed: u32) -> Result<(
         sentence = measurement.sentence, parts = measurement.parts.len(), agrees = agrees_with.len(), "an audit was measured"
     );
     let event = Event::Judge { audit: id, measurement, agrees_with };
-    app.writer.event(event).await.map(drop).map_err(|e| Later::Broken(e.sentence))
+    app.writer.event(event).await.map(drop).map_err(Later::refused)
 }
 
 async fn case(app: &App, id: AuditId) -> Result<Option<Case>, Later> {
@@ -148,7 +209,7 @@ async fn case(app: &App, id: AuditId) -> Result<Option<Case>, Later> {
         let others = state.audits_of(attempt.id).filter(revealed).cloned().collect();
         Some(Case { audit, attempt, task, job, others })
     };
-    app.writer.read(look).await.map_err(|e| Later::Wait(e.sentence))
+    app.writer.read(look).await.map_err(|e| Later::Busy(e.sentence))
 }
 
 /// The distance of the claim from this validator's re-computation.
