@@ -21,7 +21,7 @@ struct Source {
     attempt: AttemptId,
 }
 
-/// The lease, or `None` where it is over or its order cannot be made (logged: the lease runs out).
+/// The lease, or `None` where it is over.
 pub(crate) async fn lease(app: &App, id: AttemptId) -> Result<Option<Lease>, ApiError> {
     let drawn = app.writer.read(move |state| {
         let attempt = state.attempt(id)?.clone();
@@ -38,14 +38,11 @@ pub(crate) async fn lease(app: &App, id: AttemptId) -> Result<Option<Lease>, Api
     let Task { work, .. } = task;
     match task_order(&job, bundle.as_ref(), id, &work, files, limit_ms) {
         Ok(order) => Ok(Some(Lease { attempt: id, task: number, card, price, due, order })),
-        Err(error) => {
-            tracing::error!(%id, %error, "no order can be made for this lease");
-            Ok(None)
-        }
+        Err(error) => Err(ApiError::internal(&format!("no order can be made for {id}: {error}"))),
     }
 }
 
-/// The audit, blind; or `None` as for [`lease`].
+/// The audit, blind; or `None` where it is over.
 pub(crate) async fn audit(app: &App, id: AuditId) -> Result<Option<AuditOrder>, ApiError> {
     let drawn = app.writer.read(move |state| {
         let audit = state.audit(id)?.clone();
@@ -64,10 +61,7 @@ pub(crate) async fn audit(app: &App, id: AuditId) -> Result<Option<AuditOrder>, 
     let Audit { due, work: part, .. } = audit;
     match audit_order(&job, bundle.as_ref(), id, &part, &task.work, files, limit_ms) {
         Ok(order) => Ok(Some(AuditOrder { audit: id, due, order })),
-        Err(error) => {
-            tracing::error!(%id, %error, "no order can be made for this audit");
-            Ok(None)
-        }
+        Err(error) => Err(ApiError::internal(&format!("no order can be made for {id}: {error}"))),
     }
 }
 

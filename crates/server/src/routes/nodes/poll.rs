@@ -1,7 +1,7 @@
 //! `POST /v1/nodes/me/poll`: heartbeat and request for work in one, held open until there is something.
 
 use crate::{app::App, auth::Call, error::ApiError, limits::WAIT_MS, orders};
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tatau_api::{Poll, PollAnswer};
 use tatau_engine::{Event, Reply};
@@ -29,9 +29,11 @@ pub(crate) async fn poll(State(app): State<Arc<App>>, call: Call) -> Result<Json
         leases.mark_unchanged();
         audits.mark_unchanged();
         app.writer.event(Event::Seen { node }).await?;
-        let answer = look(&app, node, &poll, first).await?;
+        let (answer, spoilt) = look(&app, node, &poll, first).await?;
         first = false;
-        if answer != PollAnswer::default() || Instant::now() >= until {
+        // Where something was given back the node hears at once, and asks again at its own pace: woken by what it gave back,
+        // this loop would turn without rest.
+        if answer != PollAnswer::default() || spoilt || Instant::now() >= until {
             return Ok(Json(answer));
         }
         let next = until.min(Instant::now() + HEARTBEAT);
@@ -92,7 +94,8 @@ async fn held(app: &App, node: Address, poll: &Poll) -> Result<Held, ApiError> {
     Ok(held)
 }
 
-async fn look(app: &App, node: Address, poll: &Poll, first: bool) -> Result<PollAnswer, ApiError> {
+/// What there is for the node; and true where some of it could not be handed out and was given back.
+async fn look(app: &App, node: Address, poll: &Poll, first: bool) -> Result<(PollAnswer, bool), ApiError> {
     let held = held(app, node, poll).await?;
     let mut answer = PollAnswer {
         stop: poll.running.iter().filter(|id| !held.going.contains(id)).copied().collect(),
@@ -127,11 +130,45 @@ async fn look(app: &App, node: Address, poll: &Poll, first: bool) -> Result<Poll
     leases.dedup();
     audits.sort_unstable();
     audits.dedup();
+    let mut spoilt = false;
     for id in leases {
-        answer.leases.extend(orders::lease(app, id).await?);
+        match orders::lease(app, id).await {
+            Ok(lease) => answer.leases.extend(lease),
+            Err(error) => {
+                let (code, sentence) = server_fault();
+                let back = Event::FailAttempt { node, attempt: id, code, sentence };
+                spoilt |= give_back(app, &id, &error, back).await;
+            }
+        }
     }
     for id in audits {
-        answer.audits.extend(orders::audit(app, id).await?);
+        match orders::audit(app, id).await {
+            Ok(audit) => answer.audits.extend(audit),
+            Err(error) => {
+                let (code, sentence) = server_fault();
+                let back = Event::FailAudit { node, audit: id, code, sentence };
+                spoilt |= give_back(app, &id, &error, back).await;
+            }
+        }
     }
-    Ok(answer)
+    Ok((answer, spoilt))
+}
+
+/// Nobody's fault but the platform's.
+fn server_fault() -> (String, String) {
+    ("returned".into(), "the platform could not put the order together".into())
+}
+
+/// One order that cannot be read spoils no other: it is logged and given back. A server that is only busy keeps it, and hands it
+/// out at the next poll. True where it was given back.
+async fn give_back(app: &App, id: &impl std::fmt::Display, error: &ApiError, back: Event) -> bool {
+    if error.status == StatusCode::SERVICE_UNAVAILABLE {
+        tracing::warn!(%id, sentence = error.sentence, "an order waits for the next poll");
+        return false;
+    }
+    tracing::error!(%id, sentence = error.sentence, "an order could not be put together; it is given back");
+    if let Err(error) = app.writer.event(back).await {
+        tracing::warn!(%id, sentence = error.sentence, "it could not be given back; it is tried again at the next poll");
+    }
+    true
 }
