@@ -10,27 +10,54 @@ use std::{
     time::Duration,
 };
 
-/// What it would do, seen once: without a sandbox, with scripts allowed, stopped before it does harm. Shows that the traces
-/// that the other cases look for are the right ones.
+/// What it would do, seen once: without a sandbox, with scripts allowed, the harm left out. Shows that the traces that the
+/// other cases look for are the right ones.
 pub fn rehearsal(market: &Market) {
-    let scene = market.path("scenes/hostile-registered.blend");
+    let scene = market.path("scenes/hostile-mild.blend");
     let open = format!("import bpy; bpy.ops.wm.open_mainfile(filepath={scene:?}, use_scripts=True)");
     let done = Command::new(&market.python)
         .args(["-sE", "-c", &open])
         .env_clear()
         .env("HOME", market.house.path("traces"))
-        .env("TATAU_REHEARSAL", "1")
+        .env("SECRET", market.secret())
         .current_dir(market.house.path("traces"))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
-    assert!(said.contains("HOSTILE PYTHON RAN") && said.contains("HOSTILE PYTHON READ"), "{done:?}");
+    assert!(said.contains("HOSTILE PYTHON RAN") && !said.contains("STOLE 0"), "{done:?}");
+    assert!(said.contains("HOSTILE PYTHON STOLE"), "{done:?}");
     assert!(!traces(market).is_empty(), "it left no trace: {done:?}");
     for trace in traces(market) {
         fs::remove_file(trace).unwrap();
     }
     market.port.accept().unwrap_or_else(|e| panic!("it did not call: {e}: {done:?}"));
     while market.port.accept().is_ok() {}
+}
+
+/// The same Python, really run: by a provider who has switched off what keeps Blender from running it. The sandbox alone stands
+/// between it and the host.
+pub fn let_loose(market: &Market) {
+    // Another name is another inspection.
+    let wild = market.path("scenes/wild.blend");
+    fs::copy(market.house.path("scenes/hostile-registered.blend"), &wild).unwrap();
+    let render = |scene| ["render", scene, "--frames", "1", "--out", "loose", "--yes"];
+    market.refused_cheaply(&render(&wild), 3, &["Blender crashed", "memory"], SMALL);
+    no_trace(market);
+    let bomb = format!("sleep\0600.{}", market.port.local_addr().unwrap().port());
+    market.house.wait("an end of all forks", Duration::from_secs(20), |_| {
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        !all.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+            .any(|line| String::from_utf8_lossy(&line).starts_with(&bomb))
+    });
+
+    // It runs (the camera is gone, a text block is new), sees no secret and reaches nobody. Its provider is still there to do it,
+    // and loses its stake for the false report.
+    let mild = market.path("scenes/mild.blend");
+    fs::copy(market.house.path("scenes/hostile-mild.blend"), &mild).unwrap();
+    let ended = market.refused("ana", &render(&mild), 3, &["no camera", "stolen 0 calls 0"]);
+    no_trace(market);
+    let _ = market.run("ana", &["cancel", &job_of(&ended, "inspecting")]);
+    market.money("ana");
 }
 
 fn traces(market: &Market) -> Vec<PathBuf> {

@@ -19,9 +19,10 @@ use std::time::Duration;
 
 #[test]
 fn bad_input_has_one_sentence_and_costs_next_to_nothing() {
-    let Some(market) = market::open() else { return };
+    let Some(mut market) = market::open() else { return };
     let mut failures = Vec::new();
-    let mut run = |name: &str, act: fn(&market::Market)| case(&mut failures, name, || act(&market));
+    let mut run =
+        |name: &str, act: fn(&market::Market)| case(&mut failures, &format!("{name} stays"), || act(&market));
 
     // Nothing is asked of the providers yet: they measure their cards meanwhile.
     run("files that are no scenes", scenes::no_scenes);
@@ -49,6 +50,19 @@ fn bad_input_has_one_sentence_and_costs_next_to_nothing() {
     run("foreign files in the folder", results::foreign_files);
     run("jobs of others and of nobody", results::others_jobs);
 
+    case(&mut failures, "a careless provider instead", || {
+        let cache = market.cache.clone();
+        market.careless_provider(&cache);
+    });
+    case(&mut failures, "hostile Python, let loose", || hostile::let_loose(&market));
+    for name in ["server", "v1", "v2"] {
+        case(&mut failures, &format!("{name} stays"), || {
+            assert!(market.house.stays(name), "{name} died: {}", market.house.log(name))
+        });
+    }
+
+    let mut run =
+        |name: &str, act: fn(&market::Market)| case(&mut failures, &format!("{name} stays"), || act(&market));
     run("the market is whole", |market| {
         for name in STAYING {
             let log = market.house.log(name);

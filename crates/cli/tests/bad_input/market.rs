@@ -12,11 +12,11 @@ use std::{
 
 const SCENES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/bad_scenes.py");
 /// A buyer's command that takes longer hangs.
-pub const LIMIT: Duration = Duration::from_secs(100);
+pub const LIMIT: Duration = Duration::from_mins(3);
 /// What a job does not need is back after this long, a second inspection of a newcomer's included.
 const SETTLED: Duration = Duration::from_secs(40);
 /// Parties that stay.
-pub const STAYING: [&str; 5] = ["server", "v1", "v2", "p1", "p2"];
+pub const STAYING: [&str; 6] = ["server", "v1", "v2", "p1", "p2", "p3"];
 /// The most that a refused scene may cost: one or two inspections. Nano-TATAU.
 pub const SMALL: i64 = 50_000_000;
 
@@ -26,6 +26,7 @@ pub struct Market {
     pub port: TcpListener,
     /// The environment's Python.
     pub python: PathBuf,
+    pub cache: PathBuf,
 }
 
 /// The market; `None` where the environment is not made yet.
@@ -37,7 +38,8 @@ pub fn open() -> Option<Market> {
         eprintln!("passed over: no environment in {}", cache.display());
         return None;
     }
-    let mut house = House::with_cache(cache.canonicalize().unwrap());
+    let cache = cache.canonicalize().unwrap();
+    let mut house = House::with_cache(cache.clone());
     house.serve(&[]);
     let node = ["--threads", "1", "--memory-mib", "2500"];
     for name in ["v1", "v2"] {
@@ -49,8 +51,9 @@ pub fn open() -> Option<Market> {
     }
     let port = TcpListener::bind("127.0.0.1:0").unwrap();
     port.set_nonblocking(true).unwrap();
-    let market = Market { house, port, python };
+    let market = Market { house, port, python, cache };
     fs::create_dir(market.house.path("traces")).unwrap();
+    fs::write(market.house.path("traces/secret"), market.secret()).unwrap();
     let made =
         Command::new(&market.python).args(["-sE", SCENES]).args(market.scene_arguments()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -66,6 +69,38 @@ impl Market {
     /// The name of every file that hostile Python would leave.
     pub fn trace_name(&self) -> String {
         format!("tatau-hostile-{}", self.port.local_addr().unwrap().port())
+    }
+
+    /// What nobody may find: in every agent's environment, and in a file of the host.
+    pub fn secret(&self) -> String {
+        format!("tatau-secret-{}", self.port.local_addr().unwrap().port())
+    }
+
+    /// Sends the honest providers away; instead comes one whose Blender runs the Python of scenes.
+    pub fn careless_provider(&mut self, cache: &Path) {
+        self.house.stop("p1");
+        self.house.stop("p2");
+        let careless = self.house.path("careless");
+        fs::create_dir(&careless).unwrap();
+        std::os::unix::fs::symlink(cache.join("env"), careless.join("env")).unwrap();
+        let copied =
+            Command::new("cp").args(["-a"]).arg(cache.join("runtime")).arg(&careless).status().unwrap();
+        assert!(copied.success());
+        for entry in fs::read_dir(careless.join("runtime")).unwrap().flatten() {
+            let file = entry.path().join("scenes.py");
+            let Ok(text) = fs::read_to_string(&file) else { continue };
+            let text = text.replace("use_scripts=False", "use_scripts=True");
+            fs::write(
+                file,
+                text.replace("use_scripts_auto_execute = False", "use_scripts_auto_execute = True"),
+            )
+            .unwrap();
+        }
+        let mut command =
+            self.house.command("p3", &["provide", "--ask", "250", "--threads", "1", "--memory-mib", "1500"]);
+        command.env("TATAU_CACHE", &careless).env("SECRET", self.secret());
+        self.house.start_command("p3", command);
+        self.house.wait("the careless provider's card", LIMIT, |house| house.log("p3").contains("delivered"));
     }
 
     /// Runs with a limit; nothing that it prints may be a program's accident, whatever comes of it.

