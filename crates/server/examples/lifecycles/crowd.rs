@@ -104,7 +104,7 @@ impl Founding {
         Ok(self.store.commit(changes)?)
     }
 
-    /// A node whose cards have the score that verified benchmarks would give them.
+    /// A node past earn-in, whose cards have the score that verified benchmarks would give them.
     fn join(&mut self, id: Address, n: usize, cards: u16) -> Any<()> {
         let mut owner = id;
         owner.0[0] ^= 0xff;
@@ -133,7 +133,10 @@ impl Founding {
             draining: false,
         };
         self.keep(&[Change::Node(Box::new(node)), Change::Seen { node: id, at: self.now }])?;
-        self.event(Event::Stake { owner, amount: Amount::tatau(100_000) })
+        self.event(Event::Stake { owner, amount: Amount::tatau(100_000) })?;
+        let mut account = self.state.account(&owner).cloned().ok_or("an account is missing")?;
+        (account.accepted, account.established) = (1, true);
+        self.keep(&[Change::Account(account)])
     }
 
     fn submit(&mut self, frames: usize) -> Any<()> {

@@ -13,7 +13,7 @@ use std::{
 use tatau_api::{Delivered, Poll, ReceiptCommit};
 use tatau_client::{Client, Credentials};
 use tatau_evidence::{SigningKey, manifest_root, typed};
-use tatau_model::{Digest, OutputFile, Receipt};
+use tatau_model::{Digest, OutputFile, Receipt, Work};
 use tatau_server::{ServeOptions, bench::Market, serve};
 use tatau_workload::trace;
 use tokio::{sync::oneshot, task::JoinSet};
@@ -114,6 +114,9 @@ async fn work(client: Client, signer: SigningKey, most: usize) -> Any<usize> {
         };
         let Some(lease) = client.poll(&poll).await?.leases.pop() else { break };
         let work = &lease.order.work;
+        if !matches!(work, Work::Finish { .. }) {
+            break;
+        }
         let files: Vec<OutputFile> = trace::expected_files(work).into_iter().map(file).collect();
         let mut receipt = Receipt {
             manifest_root: manifest_root(&files),

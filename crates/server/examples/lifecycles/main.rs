@@ -43,7 +43,7 @@ async fn writer(rounds: usize, batch: usize) -> Any<()> {
         crowd.open(&folder.path().join("market.sqlite"), &size, (rounds + 1) * size.round())?;
     let (market, ended) = Market::start(state, store)?;
     let mut bench = Bench::new(market.clone(), crowd, size, batch);
-    // Warm-up, and everybody's earn-in: one round of frames, one of their pictures.
+    // Warm-up: one round of frames, one of their pictures.
     bench.round().await?;
     bench.round().await?;
     let mut sums = [Kind::new("audited"), Kind::new("spared")];
