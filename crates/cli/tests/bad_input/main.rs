@@ -21,8 +21,7 @@ use std::time::Duration;
 fn bad_input_has_one_sentence_and_costs_next_to_nothing() {
     let Some(mut market) = market::open() else { return };
     let mut failures = Vec::new();
-    let mut run =
-        |name: &str, act: fn(&market::Market)| case(&mut failures, &format!("{name} stays"), || act(&market));
+    let mut run = |name: &str, act: fn(&market::Market)| case(&mut failures, name, || act(&market));
 
     // Nothing is asked of the providers yet: they measure their cards meanwhile.
     run("files that are no scenes", scenes::no_scenes);
@@ -57,12 +56,11 @@ fn bad_input_has_one_sentence_and_costs_next_to_nothing() {
     case(&mut failures, "hostile Python, let loose", || hostile::let_loose(&market));
     for name in ["server", "v1", "v2"] {
         case(&mut failures, &format!("{name} stays"), || {
-            assert!(market.house.stays(name), "{name} died: {}", market.house.log(name))
+            assert!(market.house.stays(name), "{name} died: {}", market.house.log(name));
         });
     }
 
-    let mut run =
-        |name: &str, act: fn(&market::Market)| case(&mut failures, &format!("{name} stays"), || act(&market));
+    let mut run = |name: &str, act: fn(&market::Market)| case(&mut failures, name, || act(&market));
     run("the market is whole", |market| {
         for name in STAYING {
             let log = market.house.log(name);
