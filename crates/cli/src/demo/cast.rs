@@ -11,6 +11,8 @@ use tatau_model::Amount;
 
 /// What every provider asks for an hour of a GTX 1080 Ti's worth of work: a frame of the demo costs about half a cent.
 const ASK: &str = "500";
+/// What validators ask: little parts of small frames are mostly overhead, and the operator pays for it.
+const AUDIT_ASK: &str = "50";
 /// Stake of those who put one up.
 const STAKE: Amount = Amount::tatau(40);
 /// Memory of a provider's or a validator's only slot, MiB.
@@ -127,7 +129,7 @@ impl House {
                     (&self.mischief, vec!["provide", "--cheat", "fewer-samples", "--ask", ASK])
                 }
                 Part::Provider { cheats: false, .. } => (&self.tatau, vec!["provide", "--ask", ASK]),
-                Part::Validator => (&self.tatau, vec!["validate", "--ask", ASK]),
+                Part::Validator => (&self.tatau, vec!["validate", "--ask", AUDIT_ASK]),
             };
             arguments.extend(slot);
             let data = self.data(party.name);
