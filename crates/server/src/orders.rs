@@ -4,7 +4,8 @@ use crate::{app::App, error::ApiError};
 use tatau_api::{AuditOrder, Lease};
 use tatau_engine::State;
 use tatau_model::{
-    Attempt, AttemptId, Audit, AuditId, AuditWork, BlobId, Job, OrderFile, Task, TaskState, Work,
+    Attempt, AttemptId, Audit, AuditId, AuditWork, BlobId, Job, JobKind, OrderFile, Task, TaskId, TaskState,
+    Work,
 };
 use tatau_workload::{
     order::{audit_order, task_order},
@@ -75,8 +76,21 @@ fn sources(state: &State, work: &Work, job: &Job) -> Vec<Source> {
     if !matches!(work, Work::Finish { .. } | Work::Video) {
         return Vec::new();
     }
+    let source = |t: &Task| Some(Source { name: wanted(&t.work)?, attempt: t.current? });
+    if let Some(found) = frame_task(state, work, job).filter(|t| t.state == TaskState::Accepted) {
+        return source(found).into_iter().collect();
+    }
     let accepted = state.tasks_of(job.id).filter(|t| t.state == TaskState::Accepted);
-    accepted.filter_map(|t| Some(Source { name: wanted(&t.work)?, attempt: t.current? })).collect()
+    accepted.filter_map(source).collect()
+}
+
+/// The task that renders the frame of a picture, without a search through the job: its frames are its first tasks, in order.
+fn frame_task<'s>(state: &'s State, work: &Work, job: &Job) -> Option<&'s Task> {
+    let (Work::Finish { frame }, JobKind::Render(spec)) = (work, &job.kind) else { return None };
+    let place = spec.frames.iter().position(|f| f == frame)?;
+    let first = state.tasks_of(job.id).next()?.id.0;
+    let task = state.task(TaskId(first.checked_add(place as u64)?))?;
+    (task.job == job.id && task.work == Work::Render { frame: *frame }).then_some(task)
 }
 
 async fn files(app: &App, sources: Vec<Source>) -> Result<Vec<OrderFile>, ApiError> {
