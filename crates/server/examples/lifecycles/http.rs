@@ -46,7 +46,7 @@ pub fn main(connections: usize) -> Any<()> {
         judge: None,
     };
     let server = serving.spawn(serve(options, move |ready| drop(told.send(ready.url.clone())), async move {
-        drop(stopped.await)
+        drop(stopped.await);
     }));
     asking.block_on(async {
         let url = ready.await?;
