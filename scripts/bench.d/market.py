@@ -116,9 +116,8 @@ def audits(scene, threads, frames, newcomer, what):
         agent = house.running["provider"].pid
         job = ordered(house, scene, frames, names)
         cpu = proc.tree_cpu(agent)
-        house.until_rendered(job, 1, every=0.05)
-        house.until(lambda: relay.quiet(0.5), "the first frame's delivery", every=0.1)
-        down = relay.down
+        house.until(lambda: any(a["state"] == "delivered" for a in house.attempts(job)), "the first frame's delivery", 900, 0.05)
+        down = relay.down  # the next frame's lease came before, the scene's bytes as well
         house.until_rendered(job, frames, every=0.1)
         house.until(lambda: all(a["state"] == "delivered" for a in house.attempts(job)), "all deliveries")
         down = relay.down - down
@@ -175,7 +174,7 @@ class Relay:
 
     def __init__(self, server):
         host, port = server.removeprefix("http://").split(":")
-        self.target, self.down, self.up, self.last = (host, int(port)), 0, 0, time.monotonic()
+        self.target, self.down, self.up = (host, int(port)), 0, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.accept, daemon=True).start()
@@ -194,7 +193,6 @@ class Relay:
         try:
             while data := source.recv(1 << 18):
                 setattr(self, way, getattr(self, way) + len(data))
-                self.last = time.monotonic()
                 sink.sendall(data)
         except OSError:
             pass
@@ -203,9 +201,6 @@ class Relay:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-
-    def quiet(self, seconds):
-        return time.monotonic() - self.last > seconds
 
     def close(self):
         self.listener.close()
