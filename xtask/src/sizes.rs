@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 
 const LIMIT: usize = 400;
 /// Files over the limit and the most lines each may have. Lower a number when a file shrinks; never raise one.
-const LARGER: &[(&str, usize)] = &[("crates/worker/tests/support/mod.rs", 412)];
+const LARGER: &[(&str, usize)] = &[];
 
 pub fn check() -> anyhow::Result<()> {
     let listed =

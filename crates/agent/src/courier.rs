@@ -1,4 +1,7 @@
-//! Brings finished work to the platform: receipts first and at once, then the outputs, while the next task runs.
+//! Brings finished work to the platform: receipts first, then the outputs, while the next task runs.
+//!
+//! A receipt goes out only when a place for its delivery is free: from then on the delivery's deadline runs, and on a slow line
+//! a promise that has to queue behind others would be broken.
 //!
 //! Nothing is given up because the platform is away. A refusal is final: it is told, and the work is forgotten.
 
@@ -15,8 +18,8 @@ use tokio::{
 
 /// Receipts in one request.
 const BATCH: usize = 256;
-/// Deliveries at one time.
-const DELIVERIES: usize = 3;
+/// Deliveries at one time, and so receipts whose delivery is owed.
+pub(crate) const DELIVERIES: usize = 3;
 /// Codes of a refused receipt that another try may change.
 const PASSING: [&str; 3] = ["unavailable", "too_many", "internal"];
 
@@ -50,24 +53,29 @@ pub(crate) async fn carry<P: Platform>(
     let mut reports: VecDeque<(AttemptId, FailReport)> = VecDeque::new();
     let mut backoff = Backoff::default();
     loop {
-        if receipts.is_empty() && reports.is_empty() {
+        while deliveries.try_join_next().is_some() {}
+        let free = places.available_permits();
+        if (receipts.is_empty() || free == 0) && reports.is_empty() {
             tokio::select! {
                 letter = letters.recv() => match letter {
                     Some(letter) => sort(letter, &mut receipts, &mut reports),
                     None => return,
                 },
-                Some(_) = deliveries.join_next() => continue,
+                Some(_) = deliveries.join_next() => {}
             }
+            continue;
         }
         while let Ok(letter) = letters.try_recv() {
             sort(letter, &mut receipts, &mut reports);
         }
-        let told = match commit(&platform, &desk, &mut receipts).await {
+        let told = match commit(&platform, &desk, &mut receipts, free.min(BATCH)).await {
             Ok(committed) => {
                 for entry in committed {
-                    let (platform, desk, places) = (platform.clone(), Arc::clone(&desk), Arc::clone(&places));
+                    let (platform, desk) = (platform.clone(), Arc::clone(&desk));
+                    // Free: nobody else takes one.
+                    let place = Arc::clone(&places).acquire_owned().await;
                     deliveries.spawn(async move {
-                        let _place = places.acquire().await;
+                        let _place = place;
                         deliver(&platform, &desk, &entry).await;
                         desk.sent();
                     });
@@ -97,14 +105,15 @@ fn sort(
     }
 }
 
-/// Sends what waits; what was taken is to be delivered next. What another try may change stays in the queue.
+/// Sends what waits, at most `most` of it; what was taken is to be delivered next. What another try may change stays in the queue.
 async fn commit(
     platform: &impl Platform,
     desk: &Desk,
     receipts: &mut VecDeque<(Box<Entry>, Option<u64>)>,
+    most: usize,
 ) -> Result<Vec<Entry>, String> {
     let mut committed = Vec::new();
-    let waiting = receipts.len().min(BATCH);
+    let waiting = receipts.len().min(most);
     if waiting == 0 {
         return Ok(committed);
     }

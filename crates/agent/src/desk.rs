@@ -1,6 +1,10 @@
 //! What the node holds, shared between its parts: leases, what is under way to the platform, how the platform answers.
 
-use crate::{AgentEvent, Entry, courier::Letter, options::Outputs};
+use crate::{
+    AgentEvent, Entry,
+    courier::{DELIVERIES, Letter},
+    options::Outputs,
+};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -176,6 +180,9 @@ impl Desk {
 
     /// What to say next, and when to say something else because a card will want its next lease.
     pub fn poll(&self, cards: &[u16], taking: bool) -> (Poll, Option<Instant>) {
+        // More than its line carries away is not taken on: leases that wait for the line would only run out.
+        let backlog = usize::try_from(self.under_way.load(Ordering::Acquire)).unwrap_or(usize::MAX);
+        let taking = taking && backlog < DELIVERIES.max(cards.len());
         let held = lock(&self.held);
         let pace = lock(&self.pace);
         let now = Instant::now();

@@ -100,7 +100,11 @@ pub async fn provide_on<P: Platform>(
         tasks.abort_all();
     }
     while tasks.join_next().await.is_some() {}
-    let kept = desk.under_way.load(Ordering::Acquire);
+    // What lies on the disk counts: a promise may have been kept a moment before it was sent.
+    let kept = desk.outbox.count().unwrap_or_else(|error| {
+        tracing::warn!(%error, "what is kept could not be counted");
+        desk.under_way.load(Ordering::Acquire)
+    });
     options.on.as_ref()(AgentEvent::Stopped { delivered: desk.delivered.load(Ordering::Relaxed), kept });
     drop(membership);
     ended
@@ -115,8 +119,9 @@ fn translate(event: NodeEvent) -> AgentEvent {
     }
 }
 
-/// Finished work of an earlier run goes first.
-fn send_kept(desk: &Desk, kept: Vec<(String, Entry)>) {
+/// Finished work of an earlier run goes first; of it, what the platform already waits for.
+fn send_kept(desk: &Desk, mut kept: Vec<(String, Entry)>) {
+    kept.sort_by_key(|(_, entry)| !entry.committed);
     for (_, entry) in kept {
         if !entry.committed {
             desk.promised(entry.attempt);

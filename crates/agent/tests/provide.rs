@@ -227,6 +227,33 @@ async fn a_refused_receipt_is_forgotten_and_told() {
     assert!(fake.state().delivered.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_line_promises_and_takes_on_no_more_than_it_carries() {
+    let (fake, root) = (Fake::default(), tempfile::tempdir().unwrap());
+    fake.change(|s| {
+        s.hold_uploads = true;
+        s.leases = (1..=7).map(|n| lease(n, n as i32, None, &json!({"sleep": 0.5}))).collect();
+    });
+    let node = Node::start(&fake, root.path());
+    let finished = |n: u64| root.path().join(format!("node/outbox/attempt-{n}/entry.json")).exists();
+    fake.until("three promises, and one more piece of work done", |s| s.receipts.len() == 3 && finished(4))
+        .await;
+    // Whatever the agent says from now on, it asks for nothing and promises nothing: the line is full.
+    let polls = fake.state().polls;
+    fake.until("it asks again", |s| s.polls > polls || !s.handed.contains_key(&id(4))).await;
+    {
+        let s = fake.state();
+        assert_eq!(s.receipts.keys().copied().collect::<Vec<_>>(), [id(1), id(2), id(3)]);
+        assert!(s.handed.contains_key(&id(4)), "its lease is kept: {:?}", s.handed.keys());
+        assert!(s.leases.len() >= 2, "no further lease was taken: {}", s.leases.len());
+        assert!(s.delivered.is_empty());
+    }
+    fake.change(|s| s.hold_uploads = false);
+    fake.until("all is delivered", |s| s.delivered.len() == 7).await;
+    let events = node.end(Stop::Finish).await;
+    assert_eq!(events.last(), Some(&AgentEvent::Stopped { delivered: 7, kept: 0 }));
+}
+
 struct Painter;
 
 impl Outputs for Painter {

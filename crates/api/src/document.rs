@@ -95,7 +95,7 @@ pub const CALLS: &[CallText] = &[
     call("post", "/v1/account/stake", Right::Account, "Puts up stake.", &[], "MoveStake", "AccountView"),
     call("post", "/v1/account/unstake", Right::Account, "Starts stake on its way out.", &[], "MoveStake", "AccountView"),
     call("post", "/v1/tokens", Right::Owner, "A new token, shown once.", &[], "OpenToken", "Token"),
-    call("get", "/v1/uploads/{blob}", Right::Member, "Begins or continues an upload.", &["bytes"], "", "UploadState"),
+    call("get", "/v1/uploads/{blob}", Right::Member, "How much of an upload is here; asking takes no place.", &["bytes"], "", "UploadState"),
     call("put", "/v1/uploads/{blob}", Right::Member, "One chunk of at most 8 MiB as the raw body.", &["bytes", "offset"], "", "UploadState"),
     call("post", "/v1/grants", Right::Member, "Addresses for blobs of one's job, lease or audit.", &[], "GrantRequest", "Granted"),
     call("get", "/v1/blobs/{blob}", Right::Grant, "Bytes; Range is understood.", &["op", "bytes", "expires", "mac"], "", ""),

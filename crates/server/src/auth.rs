@@ -87,10 +87,13 @@ fn signed(app: &App, line: &str, method: &str, path: &str, body: &[u8]) -> Resul
             "this server takes no requests on behalf of others; sign as yourself",
         ));
     }
-    match app.nonces.take(verified.signer, verified.nonce, verified.timestamp, now) {
+    match app.nonces.take(verified.signer, verified.nonce, verified.timestamp) {
         Ok(()) => Ok(verified.signer),
         Err(NonceRefusal::Replay) => {
             Err(ApiError::unauthorized("this signed request was used before; sign every request afresh"))
+        }
+        Err(NonceRefusal::FullForSigner) => {
+            Err(ApiError::too_many("this key signed very many requests in the last minutes; go on slower"))
         }
         Err(NonceRefusal::Full) => Err(ApiError::too_many("the server is busy; try again in a minute")),
         Err(NonceRefusal::BeforeStart) => {

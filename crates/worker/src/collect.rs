@@ -9,7 +9,9 @@ use std::{
 };
 use tatau_evidence::{Domain, SigningKey, manifest_root, sign_receipt};
 use tatau_model::{AttemptId, Digest, JobId, OutputFile, Receipt, TaskId, Work};
-use tatau_workload::trace::{MAX_RESULT_BYTES, MAX_TRACE_BYTES, RESULT, Tiles, expected_files, trace_file};
+use tatau_workload::trace::{
+    MAX_RESULT_BYTES, MAX_TRACE_BYTES, RESULT, Tiles, check_frame, check_outputs, expected_files, trace_file,
+};
 
 /// Most files of one task.
 const MOST_FILES: usize = 256;
@@ -25,6 +27,8 @@ pub struct Collected {
     pub trace_root: Digest,
     /// Pixel-samples of a frame, 1 for other tasks.
     pub units: u64,
+    /// Pixels of the frame, by its trace.
+    pub pixels: Option<u64>,
     /// Time of the work without loading, as the runtime measured it.
     pub render_ms: Option<u64>,
 }
@@ -50,10 +54,21 @@ pub fn check_names(work: &Work, names: &[String]) -> Result<(), Fault> {
     }
 }
 
-/// Hashes the files of a task of its provider and reads its trace. Blocking work is done away from the async threads.
+/// Hashes the files of a task of its provider and reads its trace. Files that the platform would not take, by name or size,
+/// are a fault here: nothing is promised that cannot be delivered. Blocking work is done away from the async threads.
 pub async fn collect(work: &Work, folder: &Path) -> Result<Collected, Fault> {
-    let trace = trace_file(work);
-    in_background(folder, move |folder| collect_now(folder, trace.as_deref())).await
+    let work = work.clone();
+    in_background(folder, move |folder| collect_task(&work, folder)).await
+}
+
+fn collect_task(work: &Work, folder: &Path) -> Result<Collected, Fault> {
+    let collected = collect_now(folder, trace_file(work).as_deref())?;
+    let fits = match collected.pixels {
+        Some(pixels) => check_frame(work, pixels, &collected.files),
+        None => check_outputs(work, &collected.files),
+    };
+    fits.map_err(|e| bad(e.to_string()))?;
+    Ok(collected)
 }
 
 /// Hashes the files of an audit, which have no trace.
@@ -74,15 +89,16 @@ fn collect_now(folder: &Path, trace: Option<&str>) -> Result<Collected, Fault> {
     let files = hash_files(folder)?;
     let result = read_result(folder)?;
     let manifest_root = manifest_root(&files);
-    let (trace_root, units) = if let Some(name) = trace {
+    let (trace_root, units, pixels) = if let Some(name) = trace {
         let bytes = read_limited(&folder.join(name), MAX_TRACE_BYTES)?;
-        let root = Tiles::parse(&bytes).and_then(|tiles| tiles.root()).map_err(|e| bad(e.to_string()))?;
-        (root, pixel_samples(&result)?)
+        let tiles = Tiles::parse(&bytes).map_err(|e| bad(e.to_string()))?;
+        let root = tiles.root().map_err(|e| bad(e.to_string()))?;
+        (root, pixel_samples(&result)?, Some(u64::from(tiles.width) * u64::from(tiles.height)))
     } else {
-        (manifest_root, 1)
+        (manifest_root, 1, None)
     };
     let render_ms = result.render_ms.filter(|ms| ms.is_finite() && *ms >= 0.0).map(|ms| ms.round() as u64);
-    Ok(Collected { files, manifest_root, trace_root, units, render_ms })
+    Ok(Collected { files, manifest_root, trace_root, units, pixels, render_ms })
 }
 
 impl Collected {
@@ -182,6 +198,28 @@ mod tests {
         assert_eq!(got.files[0].blob.0, *blake3::hash(b"x").as_bytes());
         assert_eq!((got.units, got.render_ms), (1, Some(13)));
         assert_eq!(got.trace_root, got.manifest_root);
+    }
+
+    #[test]
+    fn files_that_the_platform_would_not_take_are_never_promised() {
+        let mut tiles = b"TTIL1\0".to_vec();
+        for field in [4_u32, 2, 64, 4] {
+            tiles.extend(field.to_le_bytes());
+        }
+        tiles.extend([7; 32]);
+        let result = b"{\"width\":4,\"height\":2,\"samples\":16}";
+        let work = Work::Render { frame: 1 };
+        let made = |exr: &[u8]| {
+            let dir =
+                folder(&[("frame_0001.exr", exr), ("frame_0001.tiles", &tiles), ("result.json", result)]);
+            collect_task(&work, dir.path())
+        };
+        assert_eq!(made(b"pixels").unwrap().pixels, Some(8));
+        let told = made(&vec![0; (1 << 20) + 8 * 17 + 1]).unwrap_err();
+        assert!(told.code == "bad_output" && told.sentence.contains("frame_0001.exr"), "{told:?}");
+        assert_eq!(made(b"").unwrap_err().code, "bad_output");
+        let picture = folder(&[("frame_0001.png", b""), ("result.json", b"{}")]);
+        assert_eq!(collect_task(&Work::Finish { frame: 1 }, picture.path()).unwrap_err().code, "bad_output");
     }
 
     #[test]

@@ -90,6 +90,16 @@ impl<T: Serialize + DeserializeOwned> Outbox<T> {
             .map_err(failed(&path, "written"))
     }
 
+    /// How many entries are kept now.
+    pub fn count(&self) -> Result<u64, OutboxError> {
+        let mut count = 0;
+        for found in fs::read_dir(&self.dir).map_err(failed(&self.dir, "read"))? {
+            let entry = found.map_err(failed(&self.dir, "read"))?.path().join(ENTRY);
+            count += u64::from(entry.try_exists().map_err(failed(&entry, "read"))?);
+        }
+        Ok(count)
+    }
+
     /// Forgets `holder`: everything was taken, or nobody wants it.
     pub fn remove(&self, holder: &str) -> Result<(), OutboxError> {
         // The entry goes first: what is left after a crash counts as unfinished.
@@ -125,7 +135,9 @@ mod tests {
         outbox.keep("attempt-1", &10).unwrap();
         outbox.keep("attempt-3", &30).unwrap();
         outbox.keep("attempt-3", &31).unwrap();
+        assert_eq!(outbox.count().unwrap(), 2);
         outbox.remove("attempt-1").unwrap();
+        assert_eq!(outbox.count().unwrap(), 1);
         let (outbox, kept) = Outbox::<u32>::open(dir.path()).unwrap();
         assert_eq!(kept, [("attempt-3".to_owned(), 31)]);
         assert_eq!(fs::read_to_string(outbox.files("attempt-3").join("a")).unwrap(), "attempt-3");

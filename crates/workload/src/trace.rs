@@ -145,6 +145,11 @@ pub fn check_sizes(work: &Work, job: &Job, files: &[OutputFile]) -> Result<(), T
     check_each(work, files, |name| most_bytes(name, Some((pixels, frames))))
 }
 
+/// As [`check_outputs`], where the frame's pixels are known but not its job: what a node asks before it promises anything.
+pub fn check_frame(work: &Work, pixels: u64, files: &[OutputFile]) -> Result<(), TraceError> {
+    check_each(work, files, |name| most_bytes(name, Some((pixels, 1))))
+}
+
 fn check_each(work: &Work, files: &[OutputFile], most: impl Fn(&str) -> u64) -> Result<(), TraceError> {
     let mut left = expected_files(work);
     let label = work.label();
