@@ -141,6 +141,10 @@ impl Platform for Crooked {
             (Cheat::WrongHash, Some(mark)) => self.forged(commit, mark),
             _ => commit.clone(),
         };
+        if self.cheat == Cheat::Vanish && receipts.iter().any(|c| self.mark_of(c.attempt).is_some()) {
+            // A frame that was done sooner than the end came is not spoken of either.
+            std::future::pending::<()>().await;
+        }
         let told: Vec<ReceiptCommit> = receipts.iter().map(lie).collect();
         if self.cheat == Cheat::ForeignReceipt {
             for commit in receipts.iter().filter(|c| self.mark_of(c.attempt).is_some()) {

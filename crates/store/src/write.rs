@@ -101,6 +101,10 @@ fn attempts(tx: &Transaction<'_>, batch: &Batch<'_>) -> Result<(), StoreError> {
          ON CONFLICT (id) DO UPDATE SET
              state = excluded.state, open = excluded.open, epoch = excluded.epoch, body = excluded.body",
     )?;
+    // Most changes of an attempt leave alone what is indexed; naming it would write the indexes again.
+    let mut change = tx.prepare_cached(
+        "UPDATE attempts SET state = ?2, body = ?3 WHERE id = ?1 AND open = 1 AND epoch IS ?4",
+    )?;
     let mut close = tx.prepare_cached("UPDATE attempts SET open = 0 WHERE id = ?1")?;
     for (id, Row { record, closed }) in &batch.attempts {
         let number = rows::int(id.0)?;
@@ -111,6 +115,9 @@ fn attempts(tx: &Transaction<'_>, batch: &Batch<'_>) -> Result<(), StoreError> {
         let Attempt { job, task, node, provider, state, epoch, .. } = *attempt;
         let epoch = epoch.map(|e| rows::int(e.0)).transpose()?;
         let (job, task, body) = (rows::int(job.0)?, rows::int(task.0)?, rows::body(attempt)?);
+        if !closed && change.execute(params![number, state.name(), body, epoch])? == 1 {
+            continue;
+        }
         put.execute(params![
             number,
             job,
