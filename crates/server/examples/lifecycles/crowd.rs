@@ -11,7 +11,7 @@ use tatau_store::Store;
 
 pub type Any<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-const VALIDATORS: usize = 3;
+const VALIDATORS: usize = 16;
 /// What every file of the benchmark holds.
 pub const CONTENT: &[u8] = b"lifecycles";
 
@@ -45,6 +45,8 @@ pub fn config(size: &Size) -> Config {
         // Pictures are spared, frames never are.
         rerun_ppm: 0,
         leases_per_card: size.leases,
+        // A round's audits are signed between two timed parts: all of them are held at once.
+        audits_per_node: size.round(),
         dispute_ms: 1,
         ..Config::local()
     }

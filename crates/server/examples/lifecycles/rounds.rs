@@ -180,23 +180,8 @@ impl Bench {
         let files = [file("crop_0.f32".into()), file("result.json".into())];
         loop {
             let started = Instant::now();
-            let mut taken: Vec<Vec<AuditId>> = vec![Vec::new(); self.crowd.validators.len()];
-            loop {
-                let mut more = 0;
-                for (signer, all) in self.crowd.validators.iter().zip(&mut taken) {
-                    let event = Event::TakeAudits { node: signer.address(), max: AUDITS, warm: vec![] };
-                    for reply in self.tell(vec![event]).await? {
-                        if let Reply::Audits(ids) = reply {
-                            more += ids.len();
-                            all.extend(ids);
-                        }
-                    }
-                    round.events += 1;
-                }
-                if more == 0 {
-                    break;
-                }
-            }
+            let (taken, asked) = self.take().await?;
+            round.events += asked;
             round.seconds += started.elapsed().as_secs_f64();
             let n: usize = taken.iter().map(Vec::len).sum();
             if n == 0 {
@@ -223,6 +208,33 @@ impl Bench {
             self.reveal(signed, &files).await?;
             round.seconds += started.elapsed().as_secs_f64();
         }
+    }
+
+    /// What every validator got, in their order, and how often they asked.
+    async fn take(&self) -> Any<(Vec<Vec<AuditId>>, usize)> {
+        let mut nodes = JoinSet::new();
+        for (n, signer) in self.crowd.validators.iter().enumerate() {
+            let (market, node) = (self.market.clone(), signer.address());
+            nodes.spawn(async move {
+                let (mut all, mut asked) = (Vec::new(), 0);
+                loop {
+                    let event = Event::TakeAudits { node, max: AUDITS, warm: vec![] };
+                    asked += 1;
+                    match tell(&market, vec![event], 1).await?.pop() {
+                        Some(Reply::Audits(ids)) if !ids.is_empty() => all.extend(ids),
+                        _ => return Ok::<_, Unanswered>((n, all, asked)),
+                    }
+                }
+            });
+        }
+        let mut taken = vec![Vec::new(); self.crowd.validators.len()];
+        let mut asked = 0;
+        while let Some(node) = nodes.join_next().await {
+            let (n, all, times) = node??;
+            taken[n] = all;
+            asked += times;
+        }
+        Ok((taken, asked))
     }
 
     async fn reveal(&self, signed: Vec<(Address, Vec<Commitment>)>, files: &[OutputFile]) -> Any<()> {
