@@ -79,7 +79,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     conn.pragma_update(None, "temp_store", "memory")?;
     // Rarer, larger checkpoints: each costs two more syncs inside a commit.
-    conn.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 16_000)?;
     conn.pragma_update(None, "journal_size_limit", 256 << 20)?;
     conn.set_prepared_statement_cache_capacity(64);
     migrate(&mut conn, schema)?;
