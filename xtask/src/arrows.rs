@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("workload", &["model", "evidence"]),
     ("audit", &["model", "evidence"]),
     ("api", &["model", "evidence"]),
+    ("ui", &["model"]),
     ("engine", &["model", "evidence", "ledger", "market", "workload", "audit"]),
     ("sandbox", &["model", "api"]),
     ("blobs", &["model", "api"]),
@@ -21,13 +22,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("worker", &["model", "api", "sandbox", "blobs", "client", "workload", "evidence"]),
     ("store", &["model", "evidence", "ledger", "market", "workload", "audit", "api"]),
     ("submit", &["model", "api", "evidence", "client", "blobs", "workload"]),
-    ("agent", &["model", "api", "evidence", "worker", "client", "market", "workload", "blobs"]),
+    ("agent", &["model", "api", "evidence", "worker", "client", "market", "workload", "blobs", "ui"]),
     ("validator", &["model", "api", "evidence", "worker", "client", "audit", "workload", "blobs"]),
     (
         "server",
         &[
             "model", "api", "evidence", "ledger", "market", "workload", "audit", "engine", "store", "blobs",
-            "sandbox", "worker",
+            "sandbox", "worker", "ui",
         ],
     ),
 ];

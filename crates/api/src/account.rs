@@ -65,6 +65,13 @@ pub struct Token {
     pub name: String,
 }
 
+/// `POST /v1/sessions`: where a browser is signed in by opening it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SessionLink {
+    /// Path on this server; counts once, for ten minutes.
+    pub path: String,
+}
+
 /// `POST /v1/account/stake` and `POST /v1/account/unstake`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MoveStake {

@@ -3,7 +3,7 @@
 use crate::{
     AccountView, AuditCommit, AuditOrder, AuditReveal, BalanceLine, Books, Delivered, Drain, ErrorBody,
     FailReport, GrantRequest, Granted, JobView, Lease, MoveStake, OpenToken, Platform, Poll, PollAnswer,
-    Quote, QuoteRequest, QuoteRow, ReceiptCommit, RegisterNode, ResumeJob, SetOffer, StatementLine,
+    Quote, QuoteRequest, QuoteRow, ReceiptCommit, RegisterNode, ResumeJob, SessionLink, SetOffer, StatementLine,
     SubmitJob, TaskView, Token, UploadState,
 };
 use serde_json::{Map, Value, json};
@@ -95,6 +95,7 @@ pub const CALLS: &[CallText] = &[
     call("post", "/v1/account/stake", Right::Account, "Puts up stake.", &[], "MoveStake", "AccountView"),
     call("post", "/v1/account/unstake", Right::Account, "Starts stake on its way out.", &[], "MoveStake", "AccountView"),
     call("post", "/v1/tokens", Right::Owner, "A new token, shown once.", &[], "OpenToken", "Token"),
+    call("post", "/v1/sessions", Right::Account, "A one-time link that signs a browser in; with the operator's token to the operator's page.", &[], "", "SessionLink"),
     call("get", "/v1/uploads/{blob}", Right::Member, "How much of an upload is here; asking takes no place.", &["bytes"], "", "UploadState"),
     call("put", "/v1/uploads/{blob}", Right::Member, "One chunk of at most 8 MiB as the raw body.", &["bytes", "offset"], "", "UploadState"),
     call("post", "/v1/grants", Right::Member, "Addresses for blobs of one's job, lease or audit.", &[], "GrantRequest", "Granted"),
@@ -149,6 +150,7 @@ pub const CALLS: &[CallText] = &[
     ReceiptCommit,
     RegisterNode,
     ResumeJob,
+    SessionLink,
     SetOffer,
     StatementLine,
     SubmitJob,

@@ -10,7 +10,7 @@ pub mod node;
 pub mod order;
 pub mod platform;
 
-pub use account::{AccountView, BalanceLine, Books, MoveStake, OpenToken, StatementLine, Token};
+pub use account::{AccountView, BalanceLine, Books, MoveStake, OpenToken, SessionLink, StatementLine, Token};
 pub use document::{CALLS, CallText, Right, document};
 pub use error::ErrorBody;
 pub use job::{JobView, Quote, QuoteRequest, QuoteRow, ResumeJob, SubmitJob, TaskView};

@@ -18,6 +18,7 @@ Exit codes:
 Examples:
   tatau demo                                              see it all, on this machine
   tatau serve --local                                     a platform of your own, with starter credit
+  tatau open                                              the pages, in your browser
   tatau provide                                           lend this machine's cards
   tatau render scene.blend --frames 1-24 --out frames     render; shows the price and asks first
 

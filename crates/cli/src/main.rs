@@ -15,6 +15,7 @@ mod jobs;
 mod login;
 mod logs;
 mod node;
+mod open;
 mod out;
 mod provide;
 mod quoted;
@@ -71,6 +72,8 @@ enum Verb {
     Serve(serve::Serve),
     /// Remembers which server to use.
     Login(login::Login),
+    /// Opens the platform's pages in your browser, signed in.
+    Open(open::Open),
     /// Makes an API token of your account, for programs.
     Token(token::Token),
     /// The operator's commands.
@@ -121,6 +124,7 @@ async fn act(verb: Verb, context: &Context) -> anyhow::Result<()> {
         Verb::Validate(options) => validate::run(options, context).await,
         Verb::Serve(options) => serve::run(options, context).await,
         Verb::Login(options) => login::run(options, context).await,
+        Verb::Open(options) => open::run(options, context).await,
         Verb::Token(options) => token::run(&options, context).await,
         Verb::Admin(options) => admin::run(options, context).await,
         Verb::Demo(options) => demo::run(context, options).await,

@@ -1,7 +1,7 @@
 //! Accounts, money, tokens.
 
 use crate::{Client, ClientError, send::Call};
-use tatau_api::{AccountView, MoveStake, OpenToken, StatementLine, Token};
+use tatau_api::{AccountView, MoveStake, OpenToken, SessionLink, StatementLine, Token};
 use tatau_model::Amount;
 
 impl Client {
@@ -28,6 +28,11 @@ impl Client {
     /// `POST /v1/account/unstake`. Not repeated on its own when the connection is lost.
     pub async fn unstake(&self, amount: Amount) -> Result<AccountView, ClientError> {
         self.json(Call::post("/v1/account/unstake", &MoveStake { amount })?.once()).await
+    }
+
+    /// `POST /v1/sessions`: a one-time link that signs a browser in.
+    pub async fn open_session(&self) -> Result<SessionLink, ClientError> {
+        self.json(Call::post("/v1/sessions", &serde_json::json!({}))?.once()).await
     }
 
     /// `POST /v1/tokens`: a new token of the account; it is shown once.

@@ -1,6 +1,6 @@
 //! What every handler can reach.
 
-use crate::{archive::Archive, nonces::Nonces, noted::Noted, wakes::Wakes, writer::Writer};
+use crate::{archive::Archive, nonces::Nonces, noted::Noted, session::Codes, wakes::Wakes, writer::Writer};
 use std::sync::Arc;
 use tatau_blobs::{BlobStore, GrantKey};
 use tatau_engine::Config;
@@ -17,6 +17,8 @@ pub(crate) struct App {
     /// BLAKE3 of the operator's token.
     pub operator: blake3::Hash,
     pub grants: GrantKey,
+    /// One-time links that sign a browser in.
+    pub codes: Codes,
     pub local: bool,
     pub config: Config,
     /// First value of the hash chain in use.

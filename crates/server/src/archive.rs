@@ -8,7 +8,7 @@ use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, Clock, Digest, Epoch, EpochId, Job,
     JobId, OutputFile, SystemClock, Task, TaskId,
 };
-use tatau_store::{Reader, StatementRow, StoreError, TokenHash, TokenRecord};
+use tatau_store::{Reader, SessionRecord, StatementRow, StoreError, TokenHash, TokenRecord};
 use tokio::sync::Semaphore;
 
 /// Reads at once; more wait.
@@ -159,6 +159,10 @@ impl Archive {
 
     pub(crate) async fn token_owner(&self, hash: TokenHash) -> Result<Option<Address>, ApiError> {
         Ok(self.look(move |r| r.token(&hash)).await?.map(|token| token.owner))
+    }
+
+    pub(crate) async fn session(&self, hash: TokenHash) -> Result<Option<SessionRecord>, ApiError> {
+        self.look(move |r| r.session(&hash)).await
     }
 
     pub(crate) async fn books(&self) -> Result<Books, ApiError> {

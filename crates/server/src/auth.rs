@@ -1,4 +1,4 @@
-//! Who a request comes from: signatures, tokens, the operator.
+//! Who a request comes from: signatures, tokens, the operator, signed-in browsers.
 //!
 //! Every handler takes a [`Call`]: the body was read within its limit, and the `Authorization` line, where there is one,
 //! was checked against method, path, query and body exactly as sent. A wrong line is refused even on open calls.
@@ -7,11 +7,12 @@ use crate::{
     app::App,
     error::ApiError,
     nonces::{NonceRefusal, WINDOW_MS},
+    session::Session,
 };
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, FromRequest, Request},
-    http::{StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
 };
 use serde::de::DeserializeOwned;
 use std::{
@@ -26,7 +27,7 @@ use tatau_model::{Address, Clock, Node, SystemClock};
 pub(crate) enum Who {
     /// An owner's or a node's key.
     Key(Address),
-    /// A token of this account.
+    /// A token of this account, or a browser that is signed in to it.
     Token(Address),
     /// The operator's token.
     Operator,
@@ -56,6 +57,7 @@ impl FromRequest<Arc<App>> for Call {
             None => None,
             Some(value) => Some(value.to_str().map_err(|_| unreadable())?.to_owned()),
         };
+        let headers = request.headers().clone();
         let body = Bytes::from_request(request, app).await.map_err(|e| {
             if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 ApiError::too_large("the request's body is larger than this call takes; send less at once")
@@ -64,7 +66,7 @@ impl FromRequest<Arc<App>> for Call {
             }
         })?;
         let who = match line {
-            None => Who::Nobody,
+            None => browser(app, &method, &headers).await?,
             Some(line) => match line.strip_prefix("Bearer ") {
                 Some(token) => bearer(app, token).await?,
                 None => Who::Key(signed(app, &line, method.as_str(), &path, &body)?),
@@ -72,6 +74,15 @@ impl FromRequest<Arc<App>> for Call {
         };
         Ok(Self { who, body, peer })
     }
+}
+
+/// A page's script acts for whoever is signed in; where it changes something, only with the session's word.
+async fn browser(app: &App, method: &Method, headers: &HeaderMap) -> Result<Who, ApiError> {
+    let Some(session) = Session::of(app, headers).await? else { return Ok(Who::Nobody) };
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        session.check(headers.get("x-csrf").and_then(|word| word.to_str().ok()), headers)?;
+    }
+    Ok(session.owner.map_or(Who::Operator, Who::Token))
 }
 
 fn unreadable() -> ApiError {

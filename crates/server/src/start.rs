@@ -12,6 +12,7 @@ use crate::{
     nonces::Nonces,
     noted::Noted,
     routes, secret,
+    session::Codes,
     wakes::Wakes,
     writer::{Writer, WriterError},
 };
@@ -137,6 +138,7 @@ pub async fn serve(
         nonces: Nonces::new(SystemClock.now()),
         operator: blake3::hash(token.as_bytes()),
         grants: GrantKey::new(recovered.grant_key.0),
+        codes: Codes::default(),
         local: options.local,
         config: options.config.clone(),
         anchor: recovered.beacon.anchor(),

@@ -13,7 +13,8 @@ use std::{
 /// "Tatu" in the file's header.
 const APPLICATION_ID: i64 = 0x5461_7475;
 /// One step each, from schema n to n+1.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_market.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_market.sql"), include_str!("../migrations/0002_sessions.sql")];
 /// Larger files are not read through at start; SQLite still notices damage where it reads.
 const CHECKED_AT_START_BYTES: u64 = 1 << 30;
 /// Pages a connection may keep in memory, KiB.

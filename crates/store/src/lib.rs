@@ -18,6 +18,7 @@ mod load;
 mod money;
 mod reader;
 mod rows;
+mod sessions;
 mod store;
 mod write;
 
@@ -26,4 +27,5 @@ pub use error::StoreError;
 pub use keep::{MAX_LOG_BYTES, MAX_SETTING_BYTES, TokenHash, TokenRecord};
 pub use load::{Loaded, Unbonding};
 pub use reader::{ChangedTask, Reader, StatementRow};
+pub use sessions::SessionRecord;
 pub use store::Store;

@@ -12,6 +12,7 @@ mod nodes;
 mod platform;
 mod quotes;
 mod receipts;
+mod sessions;
 mod tokens;
 mod uploads;
 
@@ -19,7 +20,7 @@ use crate::{
     app::App,
     error::ApiError,
     limits::{self, BURST, ByPeer, EVERY_US, EVERY_US_LOCAL},
-    openapi,
+    openapi, pages,
 };
 use axum::{
     Router,
@@ -59,6 +60,7 @@ pub(crate) fn router(app: Arc<App>) -> Option<Router> {
     // Bytes flow for as long as they take: the reader's silence ends the connection.
     let bytes = Router::new().route("/v1/blobs/{blob}", get(blobs::get::get));
     let all = small()
+        .merge(pages::router())
         .layer((timed, DefaultBodyLimit::max(limits::JSON)))
         .merge(large().layer((timed, DefaultBodyLimit::max(limits::LARGE_JSON))))
         .merge(chunks)
@@ -82,6 +84,7 @@ fn small() -> Router<Arc<App>> {
         .route("/v1/account/stake", post(account::stake::stake))
         .route("/v1/account/unstake", post(account::stake::unstake))
         .route("/v1/tokens", post(tokens::open::open))
+        .route("/v1/sessions", post(sessions::open))
         .route("/v1/uploads/{blob}", get(uploads::show::show))
         .route("/v1/jobs", get(jobs::list::list))
         .route("/v1/jobs/{id}", get(jobs::show::show))

@@ -1,0 +1,31 @@
+//! `GET /enter/{code}`: a one-time link signs the browser in. `POST /sign-out` ends that.
+
+use super::{PageError, Posted};
+use crate::{app::App, error::ApiError, session::Session};
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use std::sync::Arc;
+
+pub(crate) async fn enter(
+    State(app): State<Arc<App>>,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let Some(owner) = app.codes.take(&code) else {
+        return Err(ApiError::unauthorized(
+            "this link was used or is older than ten minutes; `tatau open` makes a new one",
+        )
+        .into());
+    };
+    let cookie = Session::start(&app, owner, &headers).await?;
+    let next = if owner.is_some() { "/jobs" } else { "/operator" };
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response())
+}
+
+pub(crate) async fn sign_out(State(app): State<Arc<App>>, posted: Posted) -> Result<Response, PageError> {
+    let cookie = posted.session.end(&app, &posted.headers).await?;
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+}
