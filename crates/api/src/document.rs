@@ -3,8 +3,8 @@
 use crate::{
     AccountView, AuditCommit, AuditOrder, AuditReveal, BalanceLine, Books, Delivered, Drain, ErrorBody,
     FailReport, GrantRequest, Granted, JobView, Lease, MoveStake, OpenToken, Platform, Poll, PollAnswer,
-    Quote, QuoteRequest, QuoteRow, ReceiptCommit, RegisterNode, ResumeJob, SessionLink, SetOffer, StatementLine,
-    SubmitJob, TaskView, Token, UploadState,
+    Quote, QuoteRequest, QuoteRow, ReceiptCommit, RegisterNode, ResumeJob, SessionLink, SetOffer,
+    StatementLine, SubmitJob, TaskView, Token, UploadState,
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;

@@ -46,7 +46,8 @@ pub async fn run(options: Open, context: &Context) -> anyhow::Result<()> {
 
 /// Opens an address in the person's browser, where there is a desktop to show it on.
 pub fn browse(url: &str) -> bool {
-    let desktop = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(|name| std::env::var_os(name).is_some());
+    let desktop =
+        ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(|name| std::env::var_os(name).is_some());
     let opener = |program: &str| {
         let mut command = Command::new(program);
         command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

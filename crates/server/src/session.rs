@@ -71,11 +71,14 @@ impl Session {
 
     /// May a changing request with this word and these headers be carried out?
     pub(crate) fn check(&self, word: Option<&str>, headers: &HeaderMap) -> Result<(), ApiError> {
-        let same = word.is_some_and(|word| blake3::hash(word.as_bytes()) == blake3::hash(self.csrf.as_bytes()));
+        let same =
+            word.is_some_and(|word| blake3::hash(word.as_bytes()) == blake3::hash(self.csrf.as_bytes()));
         if same && own_origin(headers) {
             return Ok(());
         }
-        Err(ApiError::forbidden("this page is out of date or the request came from elsewhere; reload the page and try again"))
+        Err(ApiError::forbidden(
+            "this page is out of date or the request came from elsewhere; reload the page and try again",
+        ))
     }
 }
 
@@ -132,7 +135,8 @@ impl Codes {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, (_, expires)| now < *expires);
         if waiting.len() >= MOST_CODES
-            && let Some(oldest) = waiting.iter().min_by_key(|(_, (_, expires))| *expires).map(|(hash, _)| *hash)
+            && let Some(oldest) =
+                waiting.iter().min_by_key(|(_, (_, expires))| *expires).map(|(hash, _)| *hash)
         {
             waiting.remove(&oldest);
         }
@@ -140,11 +144,15 @@ impl Codes {
         code
     }
 
-    /// Whose code this is; it is used up.
-    pub(crate) fn take(&self, code: &str) -> Option<Option<Address>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (owner, expires) = waiting.remove(&digest(code))?;
-        (SystemClock.now() < expires).then_some(owner)
+    /// Whose code this is (`None`: the operator's); it is used up.
+    pub(crate) fn take(&self, code: &str) -> Result<Option<Address>, ApiError> {
+        let found = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(code));
+        match found {
+            Some((owner, expires)) if SystemClock.now() < expires => Ok(owner),
+            _ => Err(ApiError::unauthorized(
+                "this link was used or is older than ten minutes; `tatau open` makes a new one",
+            )),
+        }
     }
 }
 
@@ -160,9 +168,9 @@ mod tests {
     fn codes_count_once() {
         let codes = Codes::default();
         let code = codes.make(Some(Address([7; 20])));
-        assert_eq!(codes.take("else"), None);
-        assert_eq!(codes.take(&code), Some(Some(Address([7; 20]))));
-        assert_eq!(codes.take(&code), None);
+        assert!(codes.take("else").is_err());
+        assert_eq!(codes.take(&code).unwrap(), Some(Address([7; 20])));
+        assert!(codes.take(&code).is_err());
     }
 
     #[test]

@@ -43,7 +43,11 @@ impl Store {
     }
 
     /// Signs every browser of an account out (`None`: of the operator), all but `but`.
-    pub fn end_sessions(&mut self, owner: Option<Address>, but: Option<&TokenHash>) -> Result<(), StoreError> {
+    pub fn end_sessions(
+        &mut self,
+        owner: Option<Address>,
+        but: Option<&TokenHash>,
+    ) -> Result<(), StoreError> {
         self.keep(|tx| {
             let owner = owner.as_ref().map(|o| &o.0[..]);
             let but = but.map(|hash| &hash[..]);

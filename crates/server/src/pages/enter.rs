@@ -1,7 +1,7 @@
 //! `GET /enter/{code}`: a one-time link signs the browser in. `POST /sign-out` ends that.
 
 use super::{PageError, Posted};
-use crate::{app::App, error::ApiError, session::Session};
+use crate::{app::App, session::Session};
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, header},
@@ -14,12 +14,7 @@ pub(crate) async fn enter(
     Path(code): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let Some(owner) = app.codes.take(&code) else {
-        return Err(ApiError::unauthorized(
-            "this link was used or is older than ten minutes; `tatau open` makes a new one",
-        )
-        .into());
-    };
+    let owner = app.codes.take(&code)?;
     let cookie = Session::start(&app, owner, &headers).await?;
     let next = if owner.is_some() { "/jobs" } else { "/operator" };
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response())

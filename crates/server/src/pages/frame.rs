@@ -18,17 +18,14 @@ pub(crate) enum Area {
 /// The frame for whoever looks.
 pub(crate) async fn frame(app: &App, session: Option<&Session>, area: Area) -> Result<Frame, ApiError> {
     let Some(session) = session else {
-        return Ok(Frame {
-            links: links(Some(area), false),
-            sign_in: Some("/sign-in"),
-            ..Frame::default()
-        });
+        return Ok(Frame { links: links(Some(area), false), sign_in: Some("/sign-in"), ..Frame::default() });
     };
     let who = match session.owner {
         Some(owner) => {
             let balances = app.archive.balances_of(owner).await?;
             let available = AccountKey::Owner(owner, Purpose::Available);
-            let free = balances.into_iter().find(|(key, _)| *key == available).map_or(Amount::ZERO, |(_, a)| a);
+            let free =
+                balances.into_iter().find(|(key, _)| *key == available).map_or(Amount::ZERO, |(_, a)| a);
             Who { name: words::short(&owner), balance: tatau_ui::words::money(free), href: "/account" }
         }
         None => Who { name: "Operator".into(), balance: String::new(), href: "/operator" },

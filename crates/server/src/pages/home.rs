@@ -14,11 +14,10 @@ use tatau_ui::Frame;
 #[template(path = "pages/home.html")]
 struct Home {
     frame: Frame,
-    local: bool,
 }
 
 pub(crate) async fn home(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, PageError> {
     let frame = frame(&app, visitor.session.as_ref(), Area::Elsewhere).await?;
-    let page: Html<String> = html(&Home { frame, local: app.local })?;
+    let page: Html<String> = html(&Home { frame })?;
     Ok(page.into_response())
 }

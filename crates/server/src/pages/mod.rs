@@ -2,6 +2,8 @@
 //!
 //! A page shows what the API would answer, in plain words; it decides nothing. Its templates are in `templates/pages`.
 
+#![allow(dead_code, unused_imports)] // the pages that use the rest are on their way
+
 mod enter;
 mod error;
 mod frame;

@@ -106,5 +106,7 @@ impl Posted {
 }
 
 fn form<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_html_form::from_bytes(body).map_err(|e| ApiError::bad_request(format!("the form cannot be read ({e}); reload the page and try again")))
+    serde_html_form::from_bytes(body).map_err(|e| {
+        ApiError::bad_request(format!("the form cannot be read ({e}); reload the page and try again"))
+    })
 }
