@@ -1,10 +1,10 @@
 //! The OpenAPI document: every call in one table, its bodies from the wire types.
 
 use crate::{
-    AccountView, AuditCommit, AuditOrder, AuditReveal, BalanceLine, Books, Delivered, Drain, ErrorBody,
-    FailReport, GrantRequest, Granted, JobView, Lease, MoveStake, OpenToken, Platform, Poll, PollAnswer,
-    Quote, QuoteRequest, QuoteRow, ReceiptCommit, RegisterNode, ResumeJob, SessionLink, SetOffer,
-    StatementLine, SubmitJob, TaskView, Token, UploadState,
+    AccountView, AuditCommit, AuditOrder, AuditReveal, BalanceLine, Books, CardEarnings, Delivered, Drain,
+    EarnIn, Earned, Earnings, ErrorBody, FailReport, GrantRequest, Granted, JobView, Lease, MoveStake,
+    OpenToken, Platform, Poll, PollAnswer, Quote, QuoteRequest, QuoteRow, ReceiptCommit, RegisterNode,
+    ResumeJob, SessionLink, SetOffer, Spans, StatementLine, SubmitJob, TaskView, Token, Totals, UploadState,
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -109,6 +109,7 @@ pub const CALLS: &[CallText] = &[
     call("post", "/v1/quotes", Right::Account, "Price and time by card class and strategy.", &[], "QuoteRequest", "Quote"),
     call("post", "/v1/nodes", Right::Node, "Registers the node, or registers it again.", &[], "RegisterNode", ""),
     call("get", "/v1/nodes/me", Right::Node, "The node.", &[], "", ""),
+    call("get", "/v1/nodes/me/earnings", Right::Node, "What the node's cards and its account earned; day and month by the caller's clock.", &["utc_offset_minutes"], "", "Earnings"),
     call("put", "/v1/nodes/me/offer", Right::Node, "Changes what it asks and offers.", &[], "SetOffer", ""),
     call("post", "/v1/nodes/me/drain", Right::Node, "Stops or starts taking leases.", &[], "Drain", ""),
     call("post", "/v1/nodes/me/poll", Right::Node, "Heartbeat and request for work; waits for some.", &[], "Poll", "PollAnswer"),
@@ -131,8 +132,12 @@ pub const CALLS: &[CallText] = &[
     AuditReveal,
     BalanceLine,
     Books,
+    CardEarnings,
     Delivered,
     Drain,
+    EarnIn,
+    Earned,
+    Earnings,
     ErrorBody,
     FailReport,
     GrantRequest,
@@ -152,10 +157,12 @@ pub const CALLS: &[CallText] = &[
     ResumeJob,
     SessionLink,
     SetOffer,
+    Spans,
     StatementLine,
     SubmitJob,
     TaskView,
     Token,
+    Totals,
     UploadState
 )))]
 struct Schemas;

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod document;
+pub mod earnings;
 pub mod error;
 pub mod job;
 pub mod node;
@@ -12,6 +13,7 @@ pub mod platform;
 
 pub use account::{AccountView, BalanceLine, Books, MoveStake, OpenToken, SessionLink, StatementLine, Token};
 pub use document::{CALLS, CallText, Right, document};
+pub use earnings::{CardEarnings, EarnIn, Earned, Earnings, Spans, Totals};
 pub use error::ErrorBody;
 pub use job::{JobView, Quote, QuoteRequest, QuoteRow, ResumeJob, SubmitJob, TaskView};
 pub use node::{

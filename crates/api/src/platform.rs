@@ -29,6 +29,10 @@ pub struct Platform {
     pub inspection_cap: Amount,
     /// Largest blob, bytes.
     pub max_blob_bytes: u64,
+    /// The middle of what providers ask for a reference hour now, nano-TATAU; none where nobody offers.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>)]
+    pub middle_ask: Option<Amount>,
 }
 
 /// `GET /v1/uploads/{blob}?bytes=N` and answer to every `PUT /v1/uploads/{blob}?bytes=N&offset=O`.

@@ -3,8 +3,8 @@
 use crate::{Client, ClientError, send::Call};
 use reqwest::Method;
 use tatau_api::{
-    AuditCommit, AuditReveal, Delivered, Drain, ErrorBody, FailReport, Poll, PollAnswer, ReceiptCommit,
-    RegisterNode, SetOffer,
+    AuditCommit, AuditReveal, Delivered, Drain, Earnings, ErrorBody, FailReport, Poll, PollAnswer,
+    ReceiptCommit, RegisterNode, SetOffer,
 };
 use tatau_model::{AttemptId, AuditId, Card, Node, Offer};
 
@@ -20,6 +20,11 @@ impl Client {
     /// `GET /v1/nodes/me`.
     pub async fn node(&self) -> Result<Node, ClientError> {
         self.json(Call::get("/v1/nodes/me")).await
+    }
+
+    /// `GET /v1/nodes/me/earnings`: day and month begin by a clock so many minutes ahead of UTC, whole quarters of an hour.
+    pub async fn earnings(&self, utc_offset_minutes: i32) -> Result<Earnings, ClientError> {
+        self.json(Call::get(format!("/v1/nodes/me/earnings?utc_offset_minutes={utc_offset_minutes}"))).await
     }
 
     /// `PUT /v1/nodes/me/offer`.

@@ -4,7 +4,7 @@ use crate::{Draft, Effect, Refusal, Reply, jobs, leases::fits};
 use tatau_market::{Blame, blame, expected_ms, may_be_buyers};
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Change, EntryKind, Failure, Job, JobId,
-    JobKind, JobState, Purpose, TaskState,
+    JobKind, JobState, Purpose, TaskState, Work,
 };
 use tatau_workload::units;
 
@@ -57,7 +57,7 @@ pub(crate) fn remember_failure(
     let benchmark = matches!(job.kind, JobKind::Benchmark { .. });
     let mut tried: Vec<Address> = draft.task(attempt.task)?.excluded.clone();
     tried.push(attempt.provider);
-    let nobody_left = !benchmark && !others_online(draft, &job, &tried);
+    let nobody_left = !benchmark && !others_online(draft, &job, &draft.task(attempt.task)?.work, &tried);
     let alone = matches!(job.kind, JobKind::Inspect) && nobody_left;
     let most = draft.state.config.max_attempts;
     let task = draft.task_mut(attempt.task)?;
@@ -113,13 +113,14 @@ pub(crate) fn give_up(draft: &mut Draft<'_>, job: &Job, reason: String) -> Resul
     jobs::end(draft, job.id, JobState::Failed { reason })
 }
 
-/// Is anybody online who fits the job and has not been excluded?
-fn others_online(draft: &Draft<'_>, job: &Job, tried: &[Address]) -> bool {
+/// Is anybody online who fits the job, takes this work of it, and has not been excluded?
+fn others_online(draft: &Draft<'_>, job: &Job, work: &Work, tried: &[Address]) -> bool {
     let (state, now) = (draft.state, draft.now);
     state.nodes.values().any(|n| {
         !tried.contains(&n.owner)
             && n.offer.provides
             && !n.draining
+            && n.offer.takes(&job.owner, work)
             && state.is_online(&n.id, now)
             && (0..n.cards.len()).any(|card| fits(job, n, card as u16))
     })

@@ -2,7 +2,7 @@
 
 use crate::{Draft, Effect, Refusal, Reply, jobs, nodes};
 use rand::{Rng, RngExt};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tatau_market::{LeaseTerms, expected_ms, unit_price_limit};
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState,
@@ -17,7 +17,23 @@ const JOBS_LOOKED_AT: usize = 256;
 /// A task that waited so long takes any ask within its fair price, ms.
 const STRATEGY_MS: u64 = 30_000;
 
-type Asks = HashMap<(String, Option<String>), Vec<Amount>>;
+/// Asks of the offers that would take a kind of work, as far as one request needed them.
+#[derive(Default)]
+struct Asks {
+    /// By environment, class, kind of work; and by buyer, for the few whom somebody blocks.
+    known: HashMap<(String, Option<String>, &'static str, Option<Address>), Vec<Amount>>,
+    blocked: Option<HashSet<Address>>,
+}
+
+impl Asks {
+    fn of(&mut self, state: &crate::State, job: &Job, work: &Work, now: tatau_model::Millis) -> &[Amount] {
+        let everybody = || state.nodes.values().flat_map(|n| n.offer.blocked.iter().copied()).collect();
+        let blocked = self.blocked.get_or_insert_with(everybody).contains(&job.owner);
+        let buyer = blocked.then_some(job.owner);
+        let key = (job.environment.clone(), job.class.clone(), work.kind(), buyer);
+        self.known.entry(key).or_insert_with(|| open_asks(state, job, work, now))
+    }
+}
 
 pub(crate) fn lease(
     draft: &mut Draft<'_>,
@@ -35,7 +51,7 @@ pub(crate) fn lease(
     if node.draining || !node.offer.provides {
         return Ok(Reply::Leases(given));
     }
-    let mut asks = Asks::new();
+    let mut asks = Asks::default();
     for &card in cards.iter().take(128) {
         if leases_on(draft, id, Some(card)) >= draft.state.config.leases_per_card as usize {
             continue;
@@ -82,7 +98,11 @@ fn pick(
             continue;
         }
         let found = state.ready.get(&id).into_iter().flatten().take(TASKS_LOOKED_AT).find(|(_, task)| {
-            draft.task(*task).is_ok_and(|t| t.state == TaskState::Ready && !t.excluded.contains(&node.owner))
+            draft.task(*task).is_ok_and(|t| {
+                t.state == TaskState::Ready
+                    && !t.excluded.contains(&node.owner)
+                    && node.offer.takes(&job.owner, &t.work)
+            })
         });
         let Some((_, task)) = found.copied() else { continue };
         if affordable(draft, id, task, node, asks)? {
@@ -117,12 +137,10 @@ fn affordable(
     if matches!(job.kind, JobKind::Benchmark { .. }) {
         return Ok(true);
     }
-    let key = (job.environment.clone(), job.class.clone());
-    let state = draft.state;
     let now = draft.now;
-    let market = asks.entry(key).or_insert_with(|| open_asks(state, &job, now));
-    let ask = node.offer.ask_per_reference_hour;
     let waiting = draft.task(task)?;
+    let market = asks.of(draft.state, &job, &waiting.work, now);
+    let ask = node.offer.ask_per_reference_hour;
     // Offers that ask little and take nothing must not hold a job up: after a while any ask within the money does.
     let patient = now.since(waiting.since.max(job.created)) < STRATEGY_MS;
     if patient && unit_price_limit(job.strategy, market).is_none_or(|limit| ask > limit) {
@@ -166,11 +184,12 @@ fn fair_price(draft: &Draft<'_>, job: &Job, work: &Work) -> Amount {
 }
 
 /// Asks of all online offers that could do this job's work.
-fn open_asks(state: &crate::State, job: &Job, now: tatau_model::Millis) -> Vec<Amount> {
+fn open_asks(state: &crate::State, job: &Job, work: &Work, now: tatau_model::Millis) -> Vec<Amount> {
     state
         .nodes
         .values()
         .filter(|n| n.offer.provides && !n.draining && state.is_online(&n.id, now))
+        .filter(|n| n.offer.takes(&job.owner, work))
         .filter(|n| (0..n.cards.len()).any(|card| fits(job, n, card as u16)))
         .fold(HashMap::<Address, Amount>::new(), |mut lowest, node| {
             // One ask an owner: many nodes must not move the market's middle.

@@ -6,6 +6,9 @@ use tatau_model::{Address, Amount, Card, Change, JobKind, Node, Offer};
 
 const MAX_CARDS: usize = 64;
 const MAX_NAME: usize = 100;
+/// Buyers that one offer blocks, and kinds of work that it refuses.
+const MAX_BLOCKED: usize = 256;
+const MAX_REFUSED: usize = 16;
 
 pub(crate) fn register(draft: &mut Draft<'_>, mut node: Node, rng: &mut impl Rng) -> Result<Reply, Refusal> {
     check(&node.name, &node.cards, &node.offer)?;
@@ -129,6 +132,12 @@ fn check(name: &str, cards: &[Card], offer: &Offer) -> Result<(), Refusal> {
     }
     if offer.environments.len() > 32 || offer.environments.iter().any(|e| e.len() > 64) {
         return bad("an offer names at most 32 environments".into());
+    }
+    if offer.blocked.len() > MAX_BLOCKED {
+        return bad(format!("an offer blocks at most {MAX_BLOCKED} buyers"));
+    }
+    if offer.refused.len() > MAX_REFUSED || offer.refused.iter().any(|kind| kind.len() > MAX_NAME) {
+        return bad(format!("an offer refuses at most {MAX_REFUSED} kinds of work"));
     }
     if (offer.provides || offer.validates)
         && !(1..=Amount::tatau(1_000_000).0).contains(&offer.ask_per_reference_hour.0)

@@ -120,6 +120,49 @@ fn cancelling_pays_what_ran_and_returns_the_rest() {
 }
 
 #[test]
+fn blocked_buyers_and_refused_work_go_to_others() {
+    let mut world = World::new(13);
+    world.populate(&[Character::Honest, Character::Honest, Character::Honest], 3);
+    world.work_and_wait();
+    // Nobody but the third makes pictures, and the first does nothing for this buyer. Each lease is checked as it is given.
+    world.change_offer(0, true, &[]);
+    world.change_offer(1, false, &["finish", "video"]);
+    for _ in 0..300 {
+        // The cards are placed by then: benchmarks are taken whatever an offer says.
+        world.work_and_wait();
+    }
+    world.submit_render(4).expect("a job");
+    let mut second = 0;
+    for _ in 0..2_000 {
+        world.work_and_wait();
+        assert_eq!(world.leases_of(0), 0, "its buyer is blocked there");
+        second += world.leases_of(1);
+    }
+    assert_eq!(world.finished_jobs, 1, "the others did it");
+    assert!(second > 0, "what it does not refuse it gets");
+}
+
+#[test]
+fn a_job_that_everybody_refuses_waits_and_is_not_paused_for_its_money() {
+    let mut world = World::new(17);
+    world.populate(&[Character::Honest, Character::Honest], 3);
+    for _ in 0..300 {
+        world.work_and_wait();
+    }
+    (0..2).for_each(|provider| world.change_offer(provider, true, &[]));
+    let job = world.submit_render(2).expect("a job");
+    for _ in 0..200 {
+        world.work_and_wait();
+    }
+    assert_eq!(world.state.job(job).expect("the job").state, JobState::Running);
+    world.change_offer(1, false, &[]);
+    for _ in 0..1_500 {
+        world.work_and_wait();
+    }
+    assert_eq!(world.finished_jobs, 1);
+}
+
+#[test]
 fn recovery_from_the_records_is_the_same_state() {
     let mut world = World::new(5);
     world.populate(&[Character::Honest, Character::Flaky, Character::Cheat], 3);

@@ -26,6 +26,17 @@ pub enum Work {
 }
 
 impl Work {
+    /// The kind's name, for programs: what an offer may refuse.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Inspect => "inspect",
+            Self::Benchmark => "benchmark",
+            Self::Render { .. } => "render",
+            Self::Finish { .. } => "finish",
+            Self::Video => "video",
+        }
+    }
+
     /// A short name for people and logs.
     pub fn label(&self) -> String {
         match self {

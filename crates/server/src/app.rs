@@ -1,6 +1,8 @@
 //! What every handler can reach.
 
-use crate::{archive::Archive, nonces::Nonces, noted::Noted, session::Codes, wakes::Wakes, writer::Writer};
+use crate::{
+    archive::Archive, asks::Asks, nonces::Nonces, noted::Noted, session::Codes, wakes::Wakes, writer::Writer,
+};
 use std::sync::Arc;
 use tatau_blobs::{BlobStore, GrantKey};
 use tatau_engine::Config;
@@ -12,6 +14,7 @@ pub(crate) struct App {
     pub writer: Writer,
     pub wakes: Arc<Wakes>,
     pub archive: Archive,
+    pub asks: Asks,
     pub blobs: BlobStore,
     pub nonces: Nonces,
     /// BLAKE3 of the operator's token.

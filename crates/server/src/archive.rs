@@ -6,9 +6,9 @@ use tatau_api::{BalanceLine, Books};
 use tatau_evidence::Domain;
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, Clock, Digest, Epoch, EpochId, Job,
-    JobId, OutputFile, SystemClock, Task, TaskId,
+    JobId, Millis, OutputFile, SystemClock, Task, TaskId,
 };
-use tatau_store::{Reader, SessionRecord, StatementRow, StoreError, TokenHash, TokenRecord};
+use tatau_store::{OwnerEarned, Reader, SessionRecord, StatementRow, StoreError, TokenHash, TokenRecord};
 use tokio::sync::Semaphore;
 
 /// Reads at once; more wait.
@@ -146,6 +146,16 @@ impl Archive {
         limit: usize,
     ) -> Result<Vec<StatementRow>, ApiError> {
         self.look(move |r| r.statement(owner, after, limit)).await
+    }
+
+    pub(crate) async fn earned(
+        &self,
+        owner: Address,
+        node: Address,
+        day: Millis,
+        month: Millis,
+    ) -> Result<Option<OwnerEarned>, ApiError> {
+        self.look(move |r| r.earned(owner, Some(node), day, month)).await
     }
 
     pub(crate) async fn epochs(&self, after: EpochId, limit: usize) -> Result<Vec<Epoch>, ApiError> {

@@ -12,10 +12,12 @@
 
 mod app;
 mod archive;
+mod asks;
 mod auth;
 mod background;
 #[doc(hidden)]
 pub mod bench;
+mod calendar;
 mod error;
 mod files;
 mod judge;

@@ -3,6 +3,7 @@
 use crate::{
     app::App,
     archive::Archive,
+    asks::Asks,
     background::{
         epochs::{self, Beacon},
         tick, uploads,
@@ -134,6 +135,7 @@ pub async fn serve(
         writer: writer.clone(),
         wakes,
         archive,
+        asks: Asks::default(),
         blobs: recovered.blobs,
         nonces: Nonces::new(SystemClock.now()),
         operator: blake3::hash(token.as_bytes()),

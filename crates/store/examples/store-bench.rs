@@ -76,6 +76,7 @@ impl Bench {
                     environments: vec![],
                     provides: true,
                     validates: true,
+                    ..Offer::default()
                 },
                 block: "192.0.2".into(),
                 version: "0.1.0".into(),

@@ -1,6 +1,6 @@
 //! The audit of the books: everything recomputed from the journal, and compared with what is kept beside it.
 
-use crate::{StoreError, load, rows};
+use crate::{StoreError, earned, load, rows};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
 use tatau_model::{AccountKey, Address, Amount, Attempt, JobId, Purpose};
@@ -50,6 +50,7 @@ pub(crate) fn audit(conn: &Connection) -> Result<BooksReport, StoreError> {
     let entries = journal(conn, &mut problems)?;
     let accounts = balances(conn, &mut problems)?;
     attempts(conn, &accounts, &mut problems)?;
+    earned::check(conn)?.into_iter().for_each(|problem| problems.add(problem));
     let sum: i128 = accounts.iter().map(|(_, a)| i128::from(a.0)).sum();
     if sum != 0 {
         problems.add(format!("all balances sum to {sum} nano-TATAU instead of zero"));

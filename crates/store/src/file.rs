@@ -13,8 +13,11 @@ use std::{
 /// "Tatu" in the file's header.
 const APPLICATION_ID: i64 = 0x5461_7475;
 /// One step each, from schema n to n+1.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_market.sql"), include_str!("../migrations/0002_sessions.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_market.sql"),
+    include_str!("../migrations/0002_sessions.sql"),
+    include_str!("../migrations/0004_earned.sql"),
+];
 /// Larger files are not read through at start; SQLite still notices damage where it reads.
 const CHECKED_AT_START_BYTES: u64 = 1 << 30;
 /// Pages a connection may keep in memory, KiB.

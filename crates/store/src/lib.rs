@@ -11,6 +11,7 @@
 
 mod batch;
 mod books;
+mod earned;
 mod error;
 mod file;
 mod keep;
@@ -23,9 +24,10 @@ mod store;
 mod write;
 
 pub use books::BooksReport;
+pub use earned::QUARTER_MS;
 pub use error::StoreError;
 pub use keep::{MAX_LOG_BYTES, MAX_SETTING_BYTES, TokenHash, TokenRecord};
 pub use load::{Loaded, Unbonding};
-pub use reader::{ChangedTask, Reader, StatementRow};
+pub use reader::{CardEarned, ChangedTask, OwnerEarned, Reader, Spans, StatementRow, Totals};
 pub use sessions::SessionRecord;
 pub use store::Store;

@@ -1,6 +1,6 @@
 //! The one writer.
 
-use crate::{Reader, StoreError, batch::Batch, books, file, file::WriteLock, money::Money, write};
+use crate::{Reader, StoreError, batch::Batch, books, earned, file, file::WriteLock, money::Money, write};
 use rusqlite::{Connection, TransactionBehavior, backup};
 use std::{
     path::{Path, PathBuf},
@@ -76,6 +76,7 @@ impl Store {
         let number = number.ok_or(StoreError::Fenced)?;
         write::records(&tx, batch, number)?;
         let staged = self.money.write(&tx, &batch.entries)?;
+        earned::write(&tx, batch)?;
         tx.commit()?;
         self.money.merge(staged);
         Ok(())

@@ -8,8 +8,11 @@ use market::Market;
 use rand::{SeedableRng, rngs::SmallRng};
 use std::collections::BTreeMap;
 use tatau_evidence::{Domain, receipts_root};
-use tatau_model::{AccountKey, Address, Amount, Attempt, Audit, Change, EpochId, Job, JobId, Millis, Task};
-use tatau_store::{MAX_LOG_BYTES, Reader, Store, StoreError, TokenRecord};
+use tatau_model::{
+    AccountKey, Address, Amount, Attempt, AttemptState, Audit, Change, EntryKind, EpochId, Job, JobId,
+    Millis, Purpose, Task,
+};
+use tatau_store::{MAX_LOG_BYTES, QUARTER_MS, Reader, Store, StoreError, TokenRecord};
 
 /// Everything ever written, by number: history as the readers must show it.
 #[derive(Default)]
@@ -169,4 +172,111 @@ fn settings_tokens_and_logs_are_kept() {
     let store = Store::open(folder.path().join("tatau.db")).unwrap();
     assert_eq!(store.setting("seed").unwrap().as_deref(), Some("2"), "all of it survives");
     assert_eq!(store.load().unwrap(), market.expected(), "and the market is as it was");
+}
+
+/// What a statement says an owner earned and was paid since `since`: its own reading of the lines.
+fn by_statement(reader: &Reader, history: &History, owner: Address, since: i64) -> (i64, i64) {
+    let (mut earned, mut paid) = (0, 0);
+    for line in reader.statement(owner, 0, usize::MAX).unwrap().into_iter().filter(|l| l.at.0 >= since) {
+        let AccountKey::Owner(_, purpose) = line.account else { continue };
+        match (line.kind, purpose) {
+            (EntryKind::Post { .. }, Purpose::Pending) => earned += line.amount.0,
+            (EntryKind::Settle { .. }, Purpose::Pending) => paid -= line.amount.0,
+            (EntryKind::Post { attempt }, Purpose::Available) => {
+                let attempt = &history.attempts[&attempt.0];
+                if attempt.provider == owner && matches!(attempt.state, AttemptState::Void { .. }) {
+                    earned += line.amount.0;
+                    paid += line.amount.0;
+                }
+            }
+            _ => {}
+        }
+    }
+    (earned, paid)
+}
+
+#[test]
+fn earnings_are_the_statement_to_the_last_nano() {
+    let (_folder, store, reader, market, history) = filled();
+    let last = history.attempts.values().map(|a| a.leased.0).max().unwrap();
+    let (day, month) = ((last / 2 / QUARTER_MS) * QUARTER_MS, (last / 5 / QUARTER_MS) * QUARTER_MS);
+    let (mut seen, mut forfeited, mut at_once) = (0, 0, 0);
+    for owner in market.accounts.keys() {
+        let found = reader.earned(*owner, None, Millis(day), Millis(month)).unwrap().unwrap();
+        assert_eq!(&found.account, &market.accounts[owner]);
+        let sum =
+            |of: fn(&tatau_store::CardEarned) -> Amount| found.cards.iter().map(|c| of(c).0).sum::<i64>();
+        let all = by_statement(&reader, &history, *owner, i64::MIN);
+        assert_eq!((sum(|c| c.earned.all), sum(|c| c.paid.all)), all);
+        assert_eq!(
+            (sum(|c| c.earned.month), sum(|c| c.paid.month)),
+            by_statement(&reader, &history, *owner, month)
+        );
+        assert_eq!(
+            (sum(|c| c.earned.today), sum(|c| c.paid.today)),
+            by_statement(&reader, &history, *owner, day)
+        );
+        assert_eq!(sum(|c| c.pending), found.totals.pending.0);
+        assert_eq!(
+            (sum(|c| c.earned.all), sum(|c| c.paid.all)),
+            (found.totals.earned.0, found.totals.paid.0)
+        );
+        assert_eq!(
+            (sum(|c| c.slashed), sum(|c| c.forfeited)),
+            (found.totals.slashed.0, found.totals.forfeited.0)
+        );
+        assert_eq!(found.totals.pending, market.books.balance(&AccountKey::Owner(*owner, Purpose::Pending)));
+        assert_eq!(sum(|c| c.earned.all), sum(|c| c.paid.all) + sum(|c| c.pending) + sum(|c| c.forfeited));
+        let of = |is: fn(&AttemptState) -> bool| {
+            history.attempts.values().filter(|a| a.provider == *owner && is(&a.state)).count() as u64
+        };
+        let counted = |of: fn(&tatau_store::CardEarned) -> u64| found.cards.iter().map(of).sum::<u64>();
+        assert_eq!(counted(|c| c.accepted), of(|s| *s == AttemptState::Accepted));
+        assert_eq!(counted(|c| c.rejected), of(|s| matches!(s, AttemptState::Rejected { .. })));
+        assert_eq!(
+            counted(|c| c.lost),
+            of(|s| matches!(s, AttemptState::Void { code, .. } if code == "expired"))
+        );
+        let slashed = |a: &&Attempt| a.provider == *owner;
+        let slashed = history.attempts.values().filter(slashed).map(|a| match a.state {
+            AttemptState::Rejected { slashed, .. } => slashed.0,
+            _ => 0,
+        });
+        assert_eq!(sum(|c| c.slashed), slashed.sum::<i64>());
+        seen += all.0;
+        forfeited += sum(|c| c.forfeited);
+        at_once += counted(|c| c.lost);
+        for node in market.nodes.values().filter(|n| n.owner == *owner) {
+            let own = reader.earned(*owner, Some(node.id), Millis(day), Millis(month)).unwrap().unwrap();
+            assert!(own.cards.iter().all(|c| c.node == node.id));
+        }
+    }
+    assert!(seen > 0 && forfeited > 0 && at_once > 0, "the dice had it all: {seen} {forfeited} {at_once}");
+    assert_eq!(reader.earned(Address([0xee; 20]), None, Millis(0), Millis(0)).unwrap(), None);
+    let report = store.audit_books().unwrap();
+    assert!(report.balanced(), "{:?}", report.problems);
+}
+
+#[test]
+fn earnings_of_an_older_journal_are_found_in_it() {
+    let (folder, store, reader, market, _) = filled();
+    let all = |reader: &Reader| -> Vec<_> {
+        let of = |owner| reader.earned(owner, None, Millis(0), Millis(0)).unwrap();
+        market.accounts.keys().map(|owner| of(*owner)).collect()
+    };
+    let before = all(&reader);
+    drop((store, reader));
+    let path = folder.path().join("tatau.db");
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute_batch("DROP TABLE earned; DROP TABLE earned_quarters").unwrap();
+    raw.execute_batch(include_str!("../migrations/0004_earned.sql")).unwrap();
+    drop(raw);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(all(&store.reader().unwrap()), before);
+    // The audit sees a row that was changed beside the journal.
+    drop(store);
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute_batch("UPDATE earned SET earned = earned + 1, paid = paid + 1").unwrap();
+    let store = Store::open(&path).unwrap();
+    assert!(!store.audit_books().unwrap().balanced());
 }

@@ -207,6 +207,7 @@ async fn start<P: Platform>(
             environments: options.environments.clone(),
             provides: role.provides,
             validates: role.validates,
+            ..Offer::default()
         },
         version: env!("CARGO_PKG_VERSION").into(),
     };

@@ -118,6 +118,7 @@ impl World {
                 environments: vec!["blender-5.0".into()],
                 provides,
                 validates: !provides,
+                ..Offer::default()
             },
             block: format!("10.0.{block}.0/24"),
             version: "0.1.0".into(),
@@ -193,7 +194,32 @@ impl World {
         }
         let problems = sanity_check(&self.state);
         assert!(problems.is_empty(), "seed {} after {text}: {problems:#?}", self.seed);
+        if let Reply::Leases(given) = &outcome.reply {
+            given.iter().for_each(|id| self.check_taken(*id));
+        }
         Ok(outcome.reply)
+    }
+
+    /// Nobody is given what its offer does not take.
+    fn check_taken(&self, id: AttemptId) {
+        let attempt = self.state.attempt(id).expect("a lease just given");
+        let offer = &self.state.node(&attempt.node).expect("its node").offer;
+        let (task, job) = (self.state.task(attempt.task), self.state.job(attempt.job));
+        let (work, buyer) = (&task.expect("its task").work, job.expect("its job").owner);
+        assert!(offer.takes(&buyer, work), "seed {}: {id} is {} of {buyer}", self.seed, work.label());
+    }
+
+    /// A provider changes what it takes, and from whom.
+    pub fn change_offer(&mut self, provider: usize, blocks: bool, refused: &[&str]) {
+        let node = self.providers[provider].node;
+        let mut offer = self.state.node(&node).expect("its node").offer.clone();
+        offer.blocked = if blocks { vec![self.buyer] } else { vec![] };
+        offer.refused = refused.iter().map(|kind| (*kind).to_owned()).collect();
+        self.must(Event::SetOffer { node, offer, cards: None });
+    }
+
+    pub fn leases_of(&self, provider: usize) -> usize {
+        self.providers[provider].work.len()
     }
 
     /// Any party does anything, sensible or not.
@@ -223,8 +249,15 @@ impl World {
                     let _ = self.try_event(Event::ResumeJob { job, by: self.buyer, more: Amount(1_000_000) });
                 }
             }
-            66..70 => {
+            66..69 => {
                 self.submit_render(2);
+            }
+            69..70 => {
+                let provider = self.rng.random_range(0..self.providers.len());
+                let blocks = self.rng.random_ratio(1, 4);
+                let choices: [&[&str]; 4] = [&[], &["finish"], &["render", "video"], &["no_such_kind"]];
+                let refused = choices[self.rng.random_range(0..4)];
+                self.change_offer(provider, blocks, refused);
             }
             70..75 => {
                 // A long silence of everybody.
@@ -281,6 +314,7 @@ impl World {
             provider.vanished = false;
         }
         self.validators.iter_mut().for_each(|v| v.liar = false);
+        (0..self.providers.len()).for_each(|provider| self.change_offer(provider, false, &[]));
     }
 }
 

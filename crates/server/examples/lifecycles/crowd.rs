@@ -128,6 +128,7 @@ impl Founding {
                 environments: vec!["blender-5.0".into()],
                 provides: cards > 0,
                 validates: cards == 0,
+                ..Offer::default()
             },
             block: format!("10.0.{n}.0/24"),
             version: "bench".into(),

@@ -94,6 +94,7 @@ fn small() -> Router<Arc<App>> {
         .route("/v1/quotes", post(quotes::make::make))
         .route("/v1/nodes", post(nodes::register::register))
         .route("/v1/nodes/me", get(nodes::show::show))
+        .route("/v1/nodes/me/earnings", get(nodes::earnings::earnings))
         .route("/v1/nodes/me/offer", put(nodes::offer::offer))
         .route("/v1/nodes/me/drain", post(nodes::drain::drain))
         .route("/v1/nodes/me/poll", post(nodes::poll::poll))

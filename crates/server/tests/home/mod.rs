@@ -116,6 +116,7 @@ pub fn registration(owner: &SigningKey, node: &SigningKey, validates: bool) -> R
             environments: vec!["blender-5.0".into()],
             provides: !validates,
             validates,
+            ..Offer::default()
         },
         version: "0".into(),
     }

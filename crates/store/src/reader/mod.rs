@@ -1,9 +1,11 @@
 //! Questions about what is kept, answered beside the writer: each call sees one committed moment.
 
+mod earned;
 mod epochs;
 mod jobs;
 mod money;
 
+pub use earned::{CardEarned, OwnerEarned, Spans, Totals};
 pub use jobs::ChangedTask;
 pub use money::StatementRow;
 

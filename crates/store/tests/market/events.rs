@@ -52,6 +52,7 @@ impl Market {
                 environments: vec!["blender-5.0".into()],
                 provides: true,
                 validates: true,
+                ..Offer::default()
             },
             block: "192.0.2".into(),
             version: "0.1.0".into(),
@@ -159,7 +160,11 @@ impl Market {
         let Some(attempt) = self.attempts.values().filter(leased).choose(rng) else { return };
         let (mut attempt, mut task) = (attempt.clone(), self.tasks[&attempt.task].clone());
         if rng.random_ratio(1, 5) {
-            attempt.state = AttemptState::Void { code: "expired".into(), sentence: "it ran out".into() };
+            let code = ["expired", "returned", "cancelled"].into_iter().choose(rng).unwrap();
+            attempt.state = AttemptState::Void { code: code.into(), sentence: "it ran out".into() };
+            if code == "cancelled" {
+                self.pay_at_once(event, &mut attempt);
+            }
             return self.give_back(event, attempt, task);
         }
         let epoch = EpochId(self.last_epoch.as_ref().map_or(0, |e| e.id.0) + 1);
@@ -221,13 +226,13 @@ impl Market {
     }
 
     /// The lease ends without pay.
-    fn give_back(&self, event: &mut Event<'_>, mut attempt: Attempt, mut task: Task) {
+    pub(super) fn give_back(&self, event: &mut Event<'_>, mut attempt: Attempt, mut task: Task) {
         let buyer = self.jobs[&attempt.job].owner;
         let (held, escrow) = (Purpose::Held(attempt.job), Purpose::Escrow(attempt.job));
         event.pay(
             EntryKind::Release { attempt: attempt.id },
             &[
-                (purse(buyer, held), purse(buyer, escrow), PRICE),
+                (purse(buyer, held), purse(buyer, escrow), attempt.price),
                 (
                     purse(attempt.provider, Purpose::StakeReserved),
                     purse(attempt.provider, Purpose::StakeFree),
@@ -271,15 +276,7 @@ impl Market {
         }
         event.changes.push(Change::Audit(Box::new(audit)));
         if !pass {
-            let slashed = attempt.reserved;
-            let sentence = "two audits contradicted it".into();
-            attempt.state = AttemptState::Rejected { code: "wrong".into(), sentence, slashed };
-            event.pay(
-                EntryKind::Slash { attempt: attempt.id },
-                &[(purse(attempt.provider, Purpose::StakeReserved), AccountKey::Burned, slashed)],
-            );
-            attempt.reserved = Amount::ZERO;
-            return self.give_back(event, attempt, task);
+            return self.slash(event, attempt, task);
         }
         let job = &self.jobs[&attempt.job];
         let held = purse(job.owner, Purpose::Held(job.id));

@@ -4,6 +4,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 mod events;
+mod pay;
 
 use rand::{Rng, RngExt};
 use std::collections::BTreeMap;
@@ -131,7 +132,7 @@ impl Market {
 
     /// Decides and applies one event by dice.
     pub fn step(&mut self, rng: &mut impl Rng) -> Vec<Change> {
-        self.now += 7;
+        self.now += if rng.random_ratio(1, 40) { 10 * 60_000 } else { 7 };
         let mut event = Event { at: Millis(self.now), money: Overlay::new(&self.books), changes: Vec::new() };
         if self.accounts.len() < 6 {
             Self::open_account(&mut event, self.accounts.len());

@@ -155,6 +155,7 @@ impl Platform for Fake {
             beacon_anchor: Digest::default(),
             inspection_cap: Amount::ZERO,
             max_blob_bytes: 1 << 40,
+            middle_ask: None,
         })
     }
     async fn register_node(&self, r: &RegisterNode) -> Result<Node, ClientError> {

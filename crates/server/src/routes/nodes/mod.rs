@@ -1,6 +1,7 @@
 //! Machines of providers and validators.
 
 pub(crate) mod drain;
+pub(crate) mod earnings;
 pub(crate) mod offer;
 pub(crate) mod poll;
 pub(crate) mod register;

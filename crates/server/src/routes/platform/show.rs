@@ -15,8 +15,8 @@ pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Result<&'static str,
     Ok("ok\n")
 }
 
-pub(crate) async fn show(State(app): State<Arc<App>>) -> Json<Platform> {
-    Json(Platform {
+pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Json<Platform>, ApiError> {
+    Ok(Json(Platform {
         version: env!("CARGO_PKG_VERSION").into(),
         now: SystemClock.now(),
         local: app.local,
@@ -27,5 +27,6 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Json<Platform> {
         beacon_anchor: app.anchor,
         inspection_cap: INSPECTION_CAP,
         max_blob_bytes: app.blobs.limits().max_blob_bytes,
-    })
+        middle_ask: app.asks.middle(&app.writer).await?,
+    }))
 }
