@@ -164,7 +164,7 @@ async fn doctor(context: &Context) -> anyhow::Result<()> {
         Err(e) => ("processor".into(), false, e.to_string()),
     });
     let gpus = tatau_worker::gpus();
-    let names: Vec<String> = gpus.cards.iter().map(|card| card.name.clone()).collect();
+    let names: Vec<String> = gpus.cards.iter().map(|gpu| gpu.card.name.clone()).collect();
     let found = if names.is_empty() { "none; CPU slots are offered".to_owned() } else { names.join(", ") };
     checks.push((
         "graphics cards".into(),

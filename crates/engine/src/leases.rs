@@ -17,11 +17,13 @@ const JOBS_LOOKED_AT: usize = 256;
 /// A task that waited so long takes any ask within its fair price, ms.
 const STRATEGY_MS: u64 = 30_000;
 
-/// Asks of the offers that would take a kind of work, as far as one request needed them.
+/// What offers are asked for: environment, class, kind of work; and the buyer, for the few whom somebody blocks.
+type Wanted = (String, Option<String>, &'static str, Option<Address>);
+
+/// Asks of the offers that would take it, as far as one request needed them.
 #[derive(Default)]
 struct Asks {
-    /// By environment, class, kind of work; and by buyer, for the few whom somebody blocks.
-    known: HashMap<(String, Option<String>, &'static str, Option<Address>), Vec<Amount>>,
+    known: HashMap<Wanted, Vec<Amount>>,
     blocked: Option<HashSet<Address>>,
 }
 

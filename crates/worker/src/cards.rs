@@ -45,11 +45,20 @@ pub struct Machine {
     pub memory_mib: u64,
 }
 
+/// One NVIDIA card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gpu {
+    /// The driver's number of it, which names its device node and its meters.
+    pub number: u32,
+    /// As it is offered.
+    pub card: Card,
+}
+
 /// NVIDIA cards, and words where something is broken. A machine without their library has none, silently.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gpus {
     /// The cards.
-    pub cards: Vec<Card>,
+    pub cards: Vec<Gpu>,
     /// One sentence each.
     pub warnings: Vec<String>,
 }
@@ -126,7 +135,7 @@ pub fn gpus() -> Gpus {
     });
     for i in 0..count {
         match gpu(&nvml, i) {
-            Ok(card) => found.cards.push(card),
+            Ok(card) => found.cards.push(Gpu { number: i, card }),
             Err(e) => {
                 found.warnings.push(format!("NVIDIA card {i} does not answer ({e}); it is not offered"));
             }

@@ -1,9 +1,9 @@
 //! Starting a node: cards, environments, identity, registration. The provider's agent and the validator both begin here.
 
 use crate::{
-    Backoff, Bench, BenchOptions, CardsError, EnvironmentError, Inputs, InputsError, Machine, Membership,
-    MembershipError, Place, Platform, Recipe, Stage, Stop, StopSignal, gpus, provision, told, worth_waiting,
-    write_runtime,
+    Backoff, Bench, BenchOptions, CardsError, EnvironmentError, Gpu, Inputs, InputsError, Machine,
+    Membership, MembershipError, Place, Platform, Recipe, Stage, Stop, StopSignal, gpus, provision, told,
+    worth_waiting, write_runtime,
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tatau_api::RegisterNode;
@@ -156,6 +156,8 @@ pub struct Started<P> {
     pub inputs: Arc<Inputs<P>>,
     /// A bench for every card that can work, with the card's number.
     pub benches: Vec<(u16, Bench)>,
+    /// The driver's number of each card that is a graphics card, in the order of the cards.
+    pub graphics: Vec<Option<u32>>,
     /// For registering again where the platform lost it.
     pub registration: RegisterNode,
 }
@@ -188,7 +190,7 @@ async fn start<P: Platform>(
     if let Some(lack) = checks.into_iter().find(|check| !check.ok) {
         return Err(NodeError::Sandbox(format!("{}: {}", lack.name, lack.sentence)));
     }
-    let cards = cards(options, on)?;
+    let (cards, graphics) = cards(options, on)?;
     let mut places = BTreeMap::new();
     for name in &options.environments {
         places.insert(name.clone(), place(options, name, on).await?);
@@ -231,28 +233,34 @@ async fn start<P: Platform>(
     let working = cards.into_iter().enumerate().filter(|(_, card)| card.kind == CardKind::Cpu);
     let benches = working.map(|(i, card)| (i as u16, bench(card))).collect();
     on(NodeEvent::Registered { node: Box::new(node.clone()) });
-    Ok(Started { platform, membership, domain, node, inputs, benches, registration })
+    Ok(Started { platform, membership, domain, node, inputs, benches, graphics, registration })
 }
 
-fn cards(options: &NodeOptions, on: &(dyn Fn(NodeEvent) + Send + Sync)) -> Result<Vec<Card>, NodeError> {
+/// The cards, and beside each the driver's number where it is a graphics card.
+fn cards(
+    options: &NodeOptions,
+    on: &(dyn Fn(NodeEvent) + Send + Sync),
+) -> Result<(Vec<Card>, Vec<Option<u32>>), NodeError> {
     let mut machine = Machine::read()?;
     machine.threads = options.threads.unwrap_or(machine.threads);
     machine.memory_mib = options.memory_mib.unwrap_or(machine.memory_mib);
     let mut cards = machine.slots(options.slots.unwrap_or(1))?;
+    let mut numbers = vec![None; cards.len()];
     let found = gpus();
     for sentence in found.warnings {
         on(NodeEvent::Warning { sentence });
     }
-    for card in found.cards {
+    for Gpu { number, card } in found.cards {
         if card.class().is_some() {
             cards.push(card);
+            numbers.push(Some(number));
         } else {
             let sentence =
                 format!("the card '{}' is in no class of the platform yet; it is left out", card.name);
             on(NodeEvent::Warning { sentence });
         }
     }
-    Ok(cards)
+    Ok((cards, numbers))
 }
 
 async fn place(

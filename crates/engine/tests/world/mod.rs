@@ -195,7 +195,9 @@ impl World {
         let problems = sanity_check(&self.state);
         assert!(problems.is_empty(), "seed {} after {text}: {problems:#?}", self.seed);
         if let Reply::Leases(given) = &outcome.reply {
-            given.iter().for_each(|id| self.check_taken(*id));
+            for id in given {
+                self.check_taken(*id);
+            }
         }
         Ok(outcome.reply)
     }
