@@ -3,7 +3,7 @@
 use crate::{context::Context, exit::Ended, node, out};
 use anyhow::Context as _;
 use std::{net::SocketAddr, path::PathBuf};
-use tatau_server::{Config, JudgeOptions, Ready, ServeOptions, serve};
+use tatau_server::{Config, JudgeOptions, PublicUrl, Ready, ServeOptions, serve};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a platform: accounts, market, escrow, audits, in one process with one data folder.
@@ -14,11 +14,14 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   tatau serve --local
-  tatau serve --listen 0.0.0.0:7117 --data /var/lib/tatau --log-json")]
+  tatau serve --public-url https://farm.example --data /var/lib/tatau --log-json")]
 pub struct Serve {
     /// Address to listen on; port 0 takes a free one (server.json in the data folder names it).
     #[arg(long, default_value = "127.0.0.1:7117", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// What clients dial where a proxy or a name stands before this server, as often as needed: requests are signed for it.
+    #[arg(long, value_name = "URL")]
+    public_url: Vec<PublicUrl>,
     /// Rules for one's own machine: starter credit, short windows, one network block.
     #[arg(long)]
     local: bool,
@@ -66,6 +69,7 @@ pub async fn run(options: Serve, context: &Context) -> anyhow::Result<()> {
     let serve_options = ServeOptions {
         data_dir: context.data()?,
         listen: options.listen,
+        public_urls: options.public_url.clone(),
         local: options.local,
         config: rules(&options)?,
         blobs: limits,

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::{Duration, Instant};
 use tatau_api::ErrorBody;
-use tatau_evidence::sign_request;
+use tatau_evidence::{Sent, sign_request};
 use tatau_model::{Clock, Digest, SystemClock};
 
 /// Answers larger than this are refused.
@@ -147,7 +147,13 @@ impl Client {
             Credentials::Key(key) => {
                 let nonce = Digest(rand::rng().random());
                 let now = SystemClock.now();
-                Some(sign_request(key, call.method.as_str(), &call.path, &call.body, now, nonce))
+                let sent = Sent {
+                    server: &self.inner.base,
+                    method: call.method.as_str(),
+                    path_and_query: &call.path,
+                    body: &call.body,
+                };
+                Some(sign_request(key, &sent, now, nonce))
             }
         }
     }

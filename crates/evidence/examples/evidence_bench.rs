@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use std::hint::black_box;
 use std::time::Instant;
 use tatau_evidence::{
-    Domain, Draw, HashChain, SigningKey, check_receipt, check_request, keccak, recover, sign_receipt,
+    Domain, Draw, HashChain, Sent, SigningKey, check_receipt, check_request, keccak, recover, sign_receipt,
     sign_request, trace_root,
 };
 use tatau_model::{AttemptId, Digest, JobId, Millis, Receipt, TaskId};
@@ -39,7 +39,9 @@ fn main() {
     sign_receipt(&domain, &key, attempt, task, job, &mut receipt);
     let signature = key.sign(&digest);
     let body = vec![7; 1024];
-    let header = sign_request(&key, "POST", "/v1/receipts", &body, now, digest);
+    let server = "http://127.0.0.1:7117";
+    let sent = Sent { server, method: "POST", path_and_query: "/v1/receipts", body: &body };
+    let header = sign_request(&key, &sent, now, digest);
     let tiles = vec![[7; 32]; 510];
 
     measure("keccak-256 of 64 bytes", 100_000, || keccak(black_box([7; 64])));
@@ -47,7 +49,7 @@ fn main() {
     measure("recover the signer", 2_000, || recover(&digest, &signature));
     measure("check a receipt", 2_000, || check_receipt(&domain, attempt, task, job, key.address(), &receipt));
     measure("check a request of 1 KiB", 2_000, || {
-        check_request(&header, "POST", "/v1/receipts", &body, now, 1000)
+        check_request(&header, |named| named == server, "POST", "/v1/receipts", &body, now, 1000)
     });
     measure("trace root of a 1920 x 1080 frame", 100, || trace_root(1920, 1080, 4, &tiles));
     measure("two crops", 10_000, || Draw::new(&digest, "crops").crops(1920, 1080, 2, 5_000));

@@ -20,7 +20,7 @@ pub use hash::{keccak, keccak_of};
 pub use key::SigningKey;
 pub use keyfile::{KeyFileError, load, load_or_create};
 pub use merkle::{MerkleError, Proof, manifest_root, receipts_root, trace_root};
-pub use request::{AuthError, Verified, check_request, sign_request};
+pub use request::{AuthError, Sent, Verified, check_request, sign_request};
 pub use signature::{Signature, SignatureError, recover, verify};
 pub use typed::{
     AuditCommitment, Delegation, Domain, RequestClaim, check_receipt, receipt_digest, sign_receipt,

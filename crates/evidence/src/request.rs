@@ -1,8 +1,10 @@
 //! The authentication line of an HTTP request, signed by the sender's own key:
-//! `Authorization: Tatau <address> <timestamp ms> <nonce> <signature> [<on behalf of>]`.
+//! `Authorization: Tatau <address> <timestamp ms> <nonce> <server> <signature> [<on behalf of>]`.
 //!
-//! It binds method, path with query, body, time and nonce. Whoever checks also remembers nonces for twice the time
-//! window and refuses a repeated one; this crate keeps no state.
+//! It binds the server, method, path with query, body, time and nonce. The server is named as the sender dialled it, such
+//! as `http://127.0.0.1:7117`: whoever was dialled cannot send the request on to another server. It is not an identity
+//! that a server tells, because a dishonest one could tell another's. Whoever checks also remembers nonces for twice the
+//! time window and refuses a repeated one; this crate keeps no state.
 
 use crate::hash::keccak;
 use crate::key::SigningKey;
@@ -14,7 +16,20 @@ use tatau_model::{Address, Digest, Millis};
 pub const SCHEME: &str = "Tatau";
 
 /// Longer headers are refused unread.
-const MAX_HEADER: usize = 512;
+const MAX_HEADER: usize = 1_024;
+
+/// A request as it is sent, to be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent<'a> {
+    /// Scheme, host and port that are dialled, without a slash at the end; the port only where it is not the scheme's own.
+    pub server: &'a str,
+    /// Upper-case method.
+    pub method: &'a str,
+    /// Exactly what is sent, for example `/v1/jobs?limit=10`.
+    pub path_and_query: &'a str,
+    /// The body; empty where there is none.
+    pub body: &'a [u8],
+}
 
 /// Who sent a request, as its signature shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +49,7 @@ pub struct Verified {
 pub enum AuthError {
     /// The header cannot be read.
     #[error(
-        "the Authorization header is malformed; send 'Tatau <address> <timestamp ms> <nonce> <signature>'"
+        "the Authorization header is malformed; send 'Tatau <address> <timestamp ms> <nonce> <server> <signature>'"
     )]
     Malformed,
     /// Signed too long ago.
@@ -57,55 +72,52 @@ pub enum AuthError {
         /// The most allowed, seconds.
         window: u64,
     },
+    /// Signed for another server, or for this one under a name that it does not know.
+    #[error(
+        "the request was signed for {0}, which is no address of this server; if it should be one, its operator names it with `tatau serve --public-url`"
+    )]
+    OtherServer(String),
     /// Another key, or another request.
     #[error(
-        "the signature does not fit this request and {0}; sign method, path, query and body exactly as sent"
+        "the signature does not fit this request and {0}; sign server, method, path, query and body exactly as sent"
     )]
     WrongSignature(Address),
 }
 
-/// The header's value for this request, signed at `now` by `key` for itself.
-///
-/// `path_and_query` is exactly what is sent, for example `/v1/jobs?limit=10`. `nonce` is 32 random bytes.
-pub fn sign_request(
-    key: &SigningKey,
-    method: &str,
-    path_and_query: &str,
-    body: &[u8],
-    now: Millis,
-    nonce: Digest,
-) -> String {
-    let claim = claim(method, path_and_query, body, now, nonce, None);
-    header(key, &claim)
+/// The header's value for this request, signed at `now` by `key` for itself. `nonce` is 32 random bytes.
+pub fn sign_request(key: &SigningKey, sent: &Sent<'_>, now: Millis, nonce: Digest) -> String {
+    header(key, &claim(sent, now, nonce, None))
 }
 
 /// As [`sign_request`], by a key that acts for the account `on_behalf`.
 pub fn sign_request_for(
     key: &SigningKey,
     on_behalf: Address,
-    method: &str,
-    path_and_query: &str,
-    body: &[u8],
+    sent: &Sent<'_>,
     now: Millis,
     nonce: Digest,
 ) -> String {
-    let claim = claim(method, path_and_query, body, now, nonce, Some(on_behalf));
-    format!("{} {on_behalf}", header(key, &claim))
+    format!("{} {on_behalf}", header(key, &claim(sent, now, nonce, Some(on_behalf))))
 }
 
-/// Checks the header's value against the request that it came with; `window_ms` is how far the sender's clock may
-/// be off, either way.
+/// Checks the header's value against the request that it came with. `is_own` knows the names of the server that
+/// checks; `window_ms` is how far the sender's clock may be off, either way.
 pub fn check_request(
     header: &str,
+    is_own: impl FnOnce(&str) -> bool,
     method: &str,
     path_and_query: &str,
     body: &[u8],
     now: Millis,
     window_ms: u64,
 ) -> Result<Verified, AuthError> {
-    let (verified, signature) = parse(header)?;
+    let (verified, server, signature) = parse(header)?;
+    if !is_own(server) {
+        return Err(AuthError::OtherServer(server.to_owned()));
+    }
     refuse_wrong_time(verified.timestamp, now, window_ms)?;
-    let claim = claim(method, path_and_query, body, verified.timestamp, verified.nonce, verified.on_behalf);
+    let sent = Sent { server, method, path_and_query, body };
+    let claim = claim(&sent, verified.timestamp, verified.nonce, verified.on_behalf);
     match verify(&claim.digest(&Domain::default()), &signature, verified.signer) {
         Ok(()) => Ok(verified),
         Err(SignatureError::Malformed) => Err(AuthError::Malformed),
@@ -114,31 +126,33 @@ pub fn check_request(
 }
 
 fn claim<'a>(
-    method: &'a str,
-    path: &'a str,
-    body: &[u8],
+    sent: &Sent<'a>,
     timestamp: Millis,
     nonce: Digest,
     on_behalf: Option<Address>,
 ) -> RequestClaim<'a> {
     let on_behalf = on_behalf.unwrap_or(Address([0; 20]));
-    RequestClaim { method, path, body: keccak(body), timestamp, nonce, on_behalf }
+    let Sent { server, method, path_and_query: path, body } = *sent;
+    RequestClaim { server, method, path, body: keccak(body), timestamp, nonce, on_behalf }
 }
 
 fn header(key: &SigningKey, claim: &RequestClaim<'_>) -> String {
     let signature = key.sign(&claim.digest(&Domain::default()));
-    format!("{SCHEME} {} {} {} {signature}", key.address(), claim.timestamp.0, claim.nonce)
+    let RequestClaim { server, timestamp, nonce, .. } = claim;
+    format!("{SCHEME} {} {} {nonce} {server} {signature}", key.address(), timestamp.0)
 }
 
-fn parse(header: &str) -> Result<(Verified, Signature), AuthError> {
+fn parse(header: &str) -> Result<(Verified, &str, Signature), AuthError> {
     if header.len() > MAX_HEADER {
         return Err(AuthError::Malformed);
     }
     let words: Vec<&str> = header.split(' ').collect();
-    let (signer, timestamp, nonce, signature, on_behalf) = match words[..] {
-        [SCHEME, signer, timestamp, nonce, signature] => (signer, timestamp, nonce, signature, None),
-        [SCHEME, signer, timestamp, nonce, signature, other] => {
-            (signer, timestamp, nonce, signature, Some(other))
+    let (signer, timestamp, nonce, server, signature, on_behalf) = match words[..] {
+        [SCHEME, signer, timestamp, nonce, server, signature] => {
+            (signer, timestamp, nonce, server, signature, None)
+        }
+        [SCHEME, signer, timestamp, nonce, server, signature, other] => {
+            (signer, timestamp, nonce, server, signature, Some(other))
         }
         _ => return Err(AuthError::Malformed),
     };
@@ -153,7 +167,7 @@ fn parse(header: &str) -> Result<(Verified, Signature), AuthError> {
         timestamp: Millis(timestamp.parse().map_err(|_| AuthError::Malformed)?),
         on_behalf,
     };
-    Ok((verified, signature.parse().map_err(|_| AuthError::Malformed)?))
+    Ok((verified, server, signature.parse().map_err(|_| AuthError::Malformed)?))
 }
 
 fn refuse_wrong_time(signed: Millis, now: Millis, window_ms: u64) -> Result<(), AuthError> {

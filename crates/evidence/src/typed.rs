@@ -25,6 +25,7 @@ mod sol {
         struct Delegation { address owner; address node; uint64 expires; }
         struct AuditCommitment { uint64 audit; address node; bytes32 filesRoot; }
         struct Request {
+            string server;
             string method;
             string path;
             bytes32 body;
@@ -198,6 +199,8 @@ impl AuditCommitment {
 /// One HTTP request, as it is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestClaim<'a> {
+    /// Scheme, host and port of the server that is asked, as it was dialled.
+    pub server: &'a str,
     /// Upper-case method.
     pub method: &'a str,
     /// Path and query exactly as sent.
@@ -216,6 +219,7 @@ impl RequestClaim<'_> {
     /// What the sender signs.
     pub fn digest(&self, domain: &Domain) -> Digest {
         domain.digest(&sol::Request {
+            server: self.server.into(),
             method: self.method.into(),
             path: self.path.into(),
             body: self.body.0.into(),

@@ -1,7 +1,8 @@
 //! What every handler can reach.
 
 use crate::{
-    archive::Archive, asks::Asks, nonces::Nonces, noted::Noted, session::Codes, wakes::Wakes, writer::Writer,
+    archive::Archive, asks::Asks, names::Names, nonces::Nonces, noted::Noted, session::Codes, wakes::Wakes,
+    writer::Writer,
 };
 use std::sync::Arc;
 use tatau_blobs::{BlobStore, GrantKey};
@@ -16,6 +17,8 @@ pub(crate) struct App {
     pub archive: Archive,
     pub asks: Asks,
     pub blobs: BlobStore,
+    /// What signed requests may call this server.
+    pub names: Names,
     pub nonces: Nonces,
     /// BLAKE3 of the operator's token.
     pub operator: blake3::Hash,

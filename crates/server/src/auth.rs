@@ -1,11 +1,12 @@
 //! Who a request comes from: signatures, tokens, the operator, signed-in browsers.
 //!
 //! Every handler takes a [`Call`]: the body was read within its limit, and the `Authorization` line, where there is one,
-//! was checked against method, path, query and body exactly as sent. A wrong line is refused even on open calls.
+//! was checked against this server's names and method, path, query and body exactly as sent. A wrong line is refused even on open calls.
 
 use crate::{
     app::App,
     error::ApiError,
+    listen::ArrivedAt,
     nonces::{NonceRefusal, WINDOW_MS},
     session::Session,
 };
@@ -51,6 +52,11 @@ impl FromRequest<Arc<App>> for Call {
             .get::<ConnectInfo<SocketAddr>>()
             .map(|info| info.0.ip())
             .ok_or_else(|| ApiError::internal(&"the peer's address is missing"))?;
+        let local = request
+            .extensions()
+            .get::<ArrivedAt>()
+            .map(|at| at.0)
+            .ok_or_else(|| ApiError::internal(&"the server's own address is missing"))?;
         let method = request.method().clone();
         let path = request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned();
         let line = match request.headers().get(header::AUTHORIZATION) {
@@ -69,7 +75,7 @@ impl FromRequest<Arc<App>> for Call {
             None => browser(app, &method, &headers).await?,
             Some(line) => match line.strip_prefix("Bearer ") {
                 Some(token) => bearer(app, token).await?,
-                None => Who::Key(signed(app, &line, method.as_str(), &path, &body)?),
+                None => Who::Key(signed(app, local, &line, method.as_str(), &path, &body)?),
             },
         };
         Ok(Self { who, body, peer })
@@ -89,9 +95,17 @@ fn unreadable() -> ApiError {
     ApiError::unauthorized("the Authorization line cannot be read; send `Tatau …` or `Bearer …`")
 }
 
-fn signed(app: &App, line: &str, method: &str, path: &str, body: &[u8]) -> Result<Address, ApiError> {
+fn signed(
+    app: &App,
+    local: SocketAddr,
+    line: &str,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<Address, ApiError> {
     let now = SystemClock.now();
-    let verified = check_request(line, method, path, body, now, WINDOW_MS)
+    let is_own = |named: &str| app.names.is_own(named, local);
+    let verified = check_request(line, is_own, method, path, body, now, WINDOW_MS)
         .map_err(|e| ApiError::unauthorized(e.to_string()))?;
     if verified.on_behalf.is_some_and(|owner| owner != verified.signer) {
         return Err(ApiError::forbidden(

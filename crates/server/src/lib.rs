@@ -23,6 +23,7 @@ mod files;
 mod judge;
 mod limits;
 mod listen;
+mod names;
 mod nonces;
 mod noted;
 mod openapi;
@@ -40,6 +41,7 @@ mod work;
 mod writer;
 
 pub use judge::JudgeOptions;
+pub use names::{PublicUrl, WrongAddress};
 pub use start::{Ready, ServeError, ServeOptions, serve};
 pub use tatau_engine::Config;
 pub use writer::WriterError;

@@ -21,6 +21,10 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Running answers get this long when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The server's end of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ArrivedAt(pub SocketAddr);
+
 /// Serves until `stopping` says so, then finishes what runs.
 pub(crate) async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
@@ -39,9 +43,12 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, mut stopping: 
             _ = stopping.wait_for(|stop| *stop) => break,
         };
         let Some((stream, peer, permit)) = accepted else { break };
+        // A peer that is gone already needs no answer.
+        let Ok(local) = stream.local_addr() else { continue };
         let service = router.clone();
         let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(ArrivedAt(local));
             let answer = service.clone().oneshot(request.map(Body::new));
             async move { answer.await.map_err(|never: Infallible| match never {}) }
         });

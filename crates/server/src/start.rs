@@ -10,6 +10,7 @@ use crate::{
     },
     judge::{self, JudgeOptions},
     listen,
+    names::{Names, PublicUrl},
     nonces::Nonces,
     noted::Noted,
     routes, secret,
@@ -45,6 +46,8 @@ pub struct ServeOptions {
     pub data_dir: PathBuf,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// What clients dial, where that is not the socket's own address: a name, a proxy. Then only these count.
+    pub public_urls: Vec<PublicUrl>,
     /// A server on one's own machine: starter credit, separation rules lifted.
     pub local: bool,
     /// The market's rules; [`Config::local`] or [`Config::default`] as a start.
@@ -137,6 +140,7 @@ pub async fn serve(
         archive,
         asks: Asks::default(),
         blobs: recovered.blobs,
+        names: Names::new(options.public_urls.clone()),
         nonces: Nonces::new(SystemClock.now()),
         operator: blake3::hash(token.as_bytes()),
         grants: GrantKey::new(recovered.grant_key.0),
@@ -154,7 +158,10 @@ pub async fn serve(
     let background = start_background(&app, recovered.beacon, options.judge.clone(), judge_work, data);
 
     let told = Ready {
-        url: format!("http://{}", reachable(address)),
+        url: match options.public_urls.first() {
+            Some(public) => public.as_str().to_owned(),
+            None => format!("http://{}", reachable(address)),
+        },
         operator_token: token_file,
         local: options.local,
         pid: std::process::id(),

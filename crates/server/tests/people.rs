@@ -6,8 +6,25 @@ mod home;
 use home::{Home, registration};
 use rand::RngExt;
 use tatau_client::Credentials;
-use tatau_evidence::{SigningKey, sign_request};
+use tatau_evidence::{Sent, SigningKey, sign_request};
 use tatau_model::{Amount, Clock, Digest, Millis, SystemClock};
+
+/// The Authorization line of a request to this server, signed now.
+fn signed(home: &Home, key: &SigningKey, method: &str, path_and_query: &str, body: &str) -> String {
+    signed_at(home, key, method, path_and_query, body, SystemClock.now())
+}
+
+fn signed_at(
+    home: &Home,
+    key: &SigningKey,
+    method: &str,
+    path_and_query: &str,
+    body: &str,
+    at: Millis,
+) -> String {
+    let sent = Sent { server: &home.ready.url, method, path_and_query, body: body.as_bytes() };
+    sign_request(key, &sent, at, Digest(rand::rng().random()))
+}
 
 /// Sends a request with this Authorization line, by hand.
 async fn raw(home: &Home, method: &str, path: &str, line: &str, body: &str) -> (u16, String) {
@@ -46,7 +63,6 @@ async fn strangers_old_clocks_replays_and_altered_requests_are_refused() {
     let (key, _) = home.owner().await;
     let path = "/v1/account";
     let now = SystemClock.now();
-    let nonce = || Digest(rand::rng().random());
 
     let nobody = home.client(Credentials::None).account().await.unwrap_err();
     assert_eq!(nobody.code(), Some("unauthorized"));
@@ -58,32 +74,48 @@ async fn strangers_old_clocks_replays_and_altered_requests_are_refused() {
     let books = home.as_key(&key).admin_books().await.unwrap_err();
     assert_eq!(books.code(), Some("forbidden"));
 
-    let old = sign_request(&key, "GET", path, b"", Millis(now.0 - 61_000), nonce());
+    let old = signed_at(&home, &key, "GET", path, "", Millis(now.0 - 61_000));
     let (status, body) = raw(&home, "GET", path, &old, "").await;
     assert_eq!(status, 401, "{body}");
-    let early = sign_request(&key, "GET", path, b"", Millis(now.0 + 61_000 + 5_000), nonce());
+    let early = signed_at(&home, &key, "GET", path, "", Millis(now.0 + 61_000 + 5_000));
     assert_eq!(raw(&home, "GET", path, &early, "").await.0, 401);
 
-    let once = sign_request(&key, "GET", path, b"", SystemClock.now(), nonce());
+    let once = signed(&home, &key, "GET", path, "");
     assert_eq!(raw(&home, "GET", path, &once, "").await.0, 200);
     let (status, body) = raw(&home, "GET", path, &once, "").await;
     assert_eq!(status, 401);
     assert!(body.contains("used before"), "{body}");
 
-    let signed =
-        |body: &[u8]| sign_request(&key, "POST", "/v1/account/stake", body, SystemClock.now(), nonce());
-    let line = signed(br#"{"amount":1}"#);
+    let line = signed(&home, &key, "POST", "/v1/account/stake", r#"{"amount":1}"#);
     assert_eq!(raw(&home, "POST", "/v1/account/stake", &line, r#"{"amount":9}"#).await.0, 401);
-    let line = sign_request(&key, "GET", "/v1/jobs?limit=1", b"", SystemClock.now(), nonce());
+    let line = signed(&home, &key, "GET", "/v1/jobs?limit=1", "");
     assert_eq!(raw(&home, "GET", "/v1/jobs?limit=2", &line, "").await.0, 401);
     home.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_signed_for_one_server_is_refused_by_another() {
+    let (dishonest, honest) = (Home::open().await, Home::open().await);
+    let (key, client) = honest.owner().await;
+    let stake = r#"{"amount":1000000000}"#;
+    let line = signed(&dishonest, &key, "POST", "/v1/account/stake", stake);
+    let (status, body) = raw(&honest, "POST", "/v1/account/stake", &line, stake).await;
+    assert_eq!(status, 401, "{body}");
+    assert!(body.contains(&dishonest.ready.url) && body.contains("--public-url"), "{body}");
+    let renamed = line.replace(&dishonest.ready.url, &honest.ready.url);
+    assert_eq!(raw(&honest, "POST", "/v1/account/stake", &renamed, stake).await.0, 401);
+    assert_eq!(client.statement(0, 100).await.unwrap().len(), 1, "nothing was staked");
+    let line = signed(&honest, &key, "POST", "/v1/account/stake", stake);
+    assert_eq!(raw(&honest, "POST", "/v1/account/stake", &line, stake).await.0, 200);
+    honest.close().await;
+    dishonest.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_signed_before_a_restart_is_not_taken_after_it() {
     let home = Home::open().await;
     let (key, _) = home.owner().await;
-    let line = sign_request(&key, "GET", "/v1/account", b"", SystemClock.now(), Digest([7; 32]));
+    let line = signed(&home, &key, "GET", "/v1/account", "");
     assert_eq!(raw(&home, "GET", "/v1/account", &line, "").await.0, 200);
     let home = home.restart().await;
     assert_eq!(raw(&home, "GET", "/v1/account", &line, "").await.0, 503);
@@ -135,9 +167,7 @@ async fn a_node_needs_its_owners_word_and_cannot_act_for_the_account() {
 async fn large_bodies_unknown_paths_and_garbage_get_the_one_error_shape() {
     let home = Home::open().await;
     let (key, _) = home.owner().await;
-    let sign = |method: &str, path: &str, body: &str| {
-        sign_request(&key, method, path, body.as_bytes(), SystemClock.now(), Digest(rand::rng().random()))
-    };
+    let sign = |method: &str, path: &str, body: &str| signed(&home, &key, method, path, body);
     let huge = "x".repeat(70 << 10);
     let (status, body) = raw(&home, "POST", "/v1/tokens", &sign("POST", "/v1/tokens", &huge), &huge).await;
     assert_eq!(status, 413, "{body}");
@@ -160,7 +190,7 @@ async fn large_bodies_unknown_paths_and_garbage_get_the_one_error_shape() {
 async fn the_document_names_calls_that_are_there() {
     let home = Home::open().await;
     let (key, _) = home.owner().await;
-    let (status, text) = raw(&home, "GET", "/openapi.json", &signed_get(&key, "/openapi.json"), "").await;
+    let (status, text) = raw(&home, "GET", "/openapi.json", &signed(&home, &key, "GET", "/openapi.json", ""), "").await;
     assert_eq!(status, 200);
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     for call in tatau_api::CALLS {
@@ -171,10 +201,6 @@ async fn the_document_names_calls_that_are_there() {
         assert!(status != 405 && !body.contains("no such call"), "{method} {path}: {status} {body}");
     }
     home.close().await;
-}
-
-fn signed_get(key: &SigningKey, path: &str) -> String {
-    sign_request(key, "GET", path, b"", SystemClock.now(), Digest(rand::rng().random()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,7 @@ pub fn main(connections: usize) -> Any<()> {
     let options = ServeOptions {
         data_dir: folder.path().join("data"),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        public_urls: Vec::new(),
         local: true,
         config: config(&size),
         blobs: tatau_blobs::Limits::default(),

@@ -26,6 +26,7 @@ pub fn options(dir: &Path, config: Config) -> ServeOptions {
     ServeOptions {
         data_dir: dir.join("data"),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        public_urls: Vec::new(),
         local: true,
         config,
         blobs: Limits { max_blob_bytes: 64 << 20, quota_bytes: 256 << 20, ..Limits::default() },
