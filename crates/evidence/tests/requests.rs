@@ -21,13 +21,7 @@ fn get(path_and_query: &str) -> Sent<'_> {
 }
 
 /// As the server that [`get`] names checks it.
-fn check(
-    header: &str,
-    method: &str,
-    path: &str,
-    body: &[u8],
-    now: Millis,
-) -> Result<Verified, AuthError> {
+fn check(header: &str, method: &str, path: &str, body: &[u8], now: Millis) -> Result<Verified, AuthError> {
     check_request(header, |named| named == SERVER, method, path, body, now, WINDOW)
 }
 
@@ -57,9 +51,8 @@ fn a_request_is_bound_to_method_path_body_and_time() {
 fn a_request_is_of_no_use_to_another_server() {
     let header = sign_request(&key(1), &get("/v1/me"), NOW, Digest([1; 32]));
     let other = "https://other.example";
-    let at_other = |header: &str| {
-        check_request(header, |named| named == other, "GET", "/v1/me", b"", NOW, WINDOW)
-    };
+    let at_other =
+        |header: &str| check_request(header, |named| named == other, "GET", "/v1/me", b"", NOW, WINDOW);
     assert_eq!(at_other(&header), Err(AuthError::OtherServer(SERVER.into())));
     // Writing the other's name over it does not help: the name is signed.
     let renamed = header.replace(SERVER, other);
@@ -91,14 +84,17 @@ fn other_text_is_malformed() {
     let long = format!("Tatau {}", "a ".repeat(1000));
     let signed = sign_request(&key(1), &get("/"), NOW, Digest([1; 32]));
     let negative = signed.replace("1800000000000", "-1800000000000");
-    for header in
-        ["", "Tatau", "Bearer x", "Tatau a b c d e", "Tatau  1 2 3 4", &long, &negative, &signed.to_lowercase()]
-    {
-        assert_eq!(
-            check(header, "GET", "/", b"", NOW),
-            Err(AuthError::Malformed),
-            "{header}"
-        );
+    for header in [
+        "",
+        "Tatau",
+        "Bearer x",
+        "Tatau a b c d e",
+        "Tatau  1 2 3 4",
+        &long,
+        &negative,
+        &signed.to_lowercase(),
+    ] {
+        assert_eq!(check(header, "GET", "/", b"", NOW), Err(AuthError::Malformed), "{header}");
     }
 }
 

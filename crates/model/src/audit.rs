@@ -151,7 +151,7 @@ pub struct Audit {
     pub commitment: Option<Digest>,
     /// What the validator got.
     pub files: Vec<OutputFile>,
-    /// The validator's time for the work without loading, milliseconds of its card; teaches the reference time.
+    /// The validator's time for the work without loading, milliseconds of its card; nothing is learned from it yet.
     pub work_ms: u64,
     /// The comparator's measurement against the claim.
     pub measurement: Option<Measurement>,

@@ -81,7 +81,8 @@ impl Names {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        named == format!("http://{host}{port}") || (ip.is_loopback() && named == format!("http://localhost{port}"))
+        named == format!("http://{host}{port}")
+            || (ip.is_loopback() && named == format!("http://localhost{port}"))
     }
 }
 

@@ -190,7 +190,8 @@ async fn large_bodies_unknown_paths_and_garbage_get_the_one_error_shape() {
 async fn the_document_names_calls_that_are_there() {
     let home = Home::open().await;
     let (key, _) = home.owner().await;
-    let (status, text) = raw(&home, "GET", "/openapi.json", &signed(&home, &key, "GET", "/openapi.json", ""), "").await;
+    let (status, text) =
+        raw(&home, "GET", "/openapi.json", &signed(&home, &key, "GET", "/openapi.json", ""), "").await;
     assert_eq!(status, 200);
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     for call in tatau_api::CALLS {

@@ -12,6 +12,7 @@ mod fault;
 mod inputs;
 mod line;
 mod membership;
+mod memory;
 mod node;
 mod outbox;
 mod patience;

@@ -1,8 +1,8 @@
 //! One card's line of work: inputs of the next task are fetched while one runs, and work on an open scene goes first.
 
 use crate::{
-    Backoff, Bench, Fault, Inputs, InputsError, Platform, Prepared, Ran, Stop, StopSignal, TaskEvent, told,
-    worth_waiting,
+    Backoff, Bench, Fault, Inputs, InputsError, Platform, Prepared, Ran, Stop, StopSignal, TaskEvent, memory,
+    told, worth_waiting,
 };
 use std::{collections::VecDeque, future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tatau_model::{JobId, Order};
@@ -133,6 +133,7 @@ async fn run(
     let mut waiting: VecDeque<Ready> = VecDeque::new();
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut worked = false;
     loop {
         while let Ok(ready) = prepared.try_recv() {
             waiting.push_back(ready);
@@ -145,7 +146,12 @@ async fn run(
                 },
                 _ = sweep.tick() => {
                     bench.sweep();
-                    outlet.warm(warm(bench));
+                    let open = warm(bench);
+                    // Nothing is open any more: what the work needed goes as well.
+                    if open.is_empty() && std::mem::take(&mut worked) {
+                        memory::give_back();
+                    }
+                    outlet.warm(open);
                 }
             }
             continue;
@@ -165,6 +171,7 @@ async fn run(
                 continue;
             }
         };
+        worked = true;
         let mut hear = |event: TaskEvent| {
             if let TaskEvent::Progress(percent) = event {
                 outlet.progress(&holder, percent);

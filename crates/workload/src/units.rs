@@ -47,8 +47,8 @@ pub fn units(work: &Work, job: &Job) -> u64 {
     }
 }
 
-/// Reference milliseconds of the whole task, at least 1: from the probe and validators' runs for frames, a simple model
-/// for other work.
+/// Reference milliseconds of the whole task, at least 1: from the inspection's probe for frames, a simple model for other
+/// work.
 pub fn reference_ms(work: &Work, job: &Job) -> u64 {
     let ms = match (work, &job.kind) {
         (Work::Render { .. }, _) => job.reference_ms,

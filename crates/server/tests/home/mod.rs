@@ -44,9 +44,14 @@ impl Home {
     }
 
     pub async fn with(dir: TempDir, config: Config, judge: Option<JudgeOptions>) -> Self {
+        let options = ServeOptions { judge, ..options(dir.path(), config) };
+        Self::start(dir, options).await
+    }
+
+    async fn start(dir: TempDir, options: ServeOptions) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (told, ready) = oneshot::channel();
-        let options = ServeOptions { judge, ..options(dir.path(), config.clone()) };
+        let config = options.config.clone();
         let running = tokio::spawn(async move {
             let told = move |ready: &Ready| drop(told.send(ready.clone()));
             serve(options, told, async move { drop(stopped.await) }).await
@@ -63,9 +68,12 @@ impl Home {
         (self.dir, self.config)
     }
 
+    /// At the same address, as its people know it.
     pub async fn restart(self) -> Self {
+        let listen = self.ready.url.strip_prefix("http://").unwrap().parse().unwrap();
         let (dir, config) = self.close().await;
-        Self::in_dir(dir, config).await
+        let options = ServeOptions { listen, ..options(dir.path(), config) };
+        Self::start(dir, options).await
     }
 
     pub fn client(&self, credentials: Credentials) -> Client {
