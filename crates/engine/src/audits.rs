@@ -8,6 +8,17 @@ use tatau_model::{Address, Audit, AuditId, AuditState, Change, Digest, JobId, No
 const MAX_FILES: usize = 128;
 /// How many open audits of one job one request looks at.
 const AUDITS_LOOKED_AT: usize = 4_096;
+/// What goes unanswered within this time is one outage, ms.
+const OUTAGE_MS: u64 = 30_000;
+
+/// How an audit that was taken went unanswered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// With all that its validator held: a lost network, a lost power, an orderly stop. Six audits in hand are one fault.
+    OfAnOutage,
+    /// On its own, while the validator takes others: it may be picking.
+    Each,
+}
 
 /// Gives up to `max` audits of one job to a validating node, in random order so that nobody can wait for a friend's.
 pub(crate) fn take(
@@ -140,13 +151,15 @@ pub(crate) fn reveal(
 pub(crate) fn fail(draft: &mut Draft<'_>, node: Address, id: AuditId) -> Result<Reply, Refusal> {
     let Some(audit) = current(draft, node, id)? else { return Ok(Reply::Done) };
     if matches!(audit.state, AuditState::Assigned | AuditState::Committed) {
-        reopen(draft, id)?;
+        // A node that drains gets no others until it registers again.
+        let fault = if draft.node(node)?.draining { Fault::OfAnOutage } else { Fault::Each };
+        reopen(draft, id, fault)?;
     }
     Ok(Reply::Done)
 }
 
 /// Back to the queue, for another owner first.
-pub(crate) fn reopen(draft: &mut Draft<'_>, id: AuditId) -> Result<(), Refusal> {
+pub(crate) fn reopen(draft: &mut Draft<'_>, id: AuditId, fault: Fault) -> Result<(), Refusal> {
     let now = draft.now;
     let audit = draft.audit_mut(id)?;
     audit.become_state(AuditState::Open)?;
@@ -157,7 +170,12 @@ pub(crate) fn reopen(draft: &mut Draft<'_>, id: AuditId) -> Result<(), Refusal> 
         if !audit.excluded.contains(&validator) {
             audit.excluded.push(validator);
         }
-        draft.account_mut(validator)?.audit_faults += 1;
+        let account = draft.account_mut(validator)?;
+        let same = account.last_audit_fault.is_some_and(|at| now.since(at) < OUTAGE_MS);
+        if fault == Fault::Each || !same {
+            account.audit_faults += 1;
+            account.last_audit_fault = Some(now);
+        }
     }
     draft.effect(Effect::WakeValidators);
     Ok(())

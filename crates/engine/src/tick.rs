@@ -1,7 +1,11 @@
 //! Time passed: leases, deliveries and audits that are overdue, dispute windows, unbonding, jobs that are over.
 
 use crate::{
-    Draft, Effect, Refusal, Reply, accounts, audits, jobs, lease_ends, settling, state::PLATFORM, verdicts,
+    Draft, Effect, Refusal, Reply, accounts,
+    audits::{self, Fault},
+    jobs, lease_ends, settling,
+    state::PLATFORM,
+    verdicts,
 };
 use tatau_model::{AttemptId, AttemptState, AuditId, Change, JobId, JobState};
 
@@ -35,7 +39,7 @@ pub(crate) fn tick(draft: &mut Draft<'_>) -> Result<Reply, Refusal> {
     for id in late {
         // A verdict earlier in this tick may have voided it.
         if !draft.audit(id)?.state.is_ended() {
-            audits::reopen(draft, id)?;
+            audits::reopen(draft, id, Fault::OfAnOutage)?;
         }
     }
     lonely_benchmarks(draft)?;

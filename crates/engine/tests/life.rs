@@ -2,6 +2,7 @@
 
 mod world;
 
+use tatau_engine::Event;
 use tatau_model::{AccountKey, JobState, Purpose, TaskState};
 use world::{Character, World};
 
@@ -96,6 +97,46 @@ fn a_lone_hostile_validator_cannot_have_an_honest_provider_slashed() {
     }
     assert!(!world.state.books.balance(&AccountKey::Burned).is_positive());
     assert_eq!(world.finished_jobs, 1);
+}
+
+#[test]
+fn an_outage_of_a_validator_is_one_fault_and_picking_audits_is_one_each() {
+    let mut world = World::new(13);
+    world.populate(&[Character::Honest, Character::Honest], 3);
+    for _ in 0..60 {
+        world.work_and_wait();
+    }
+    world.submit_render(20).expect("a job");
+    for _ in 0..40 {
+        world.providers_work();
+        world.must(Event::Tick);
+    }
+    let late = world.state.config.audit_ms + 10_000;
+    let (_, owner, held) = world.take_audits(0, 64);
+    assert!(held.len() >= 4, "{held:?}");
+    let before = world.audit_faults(owner);
+    world.pass(late);
+    assert_eq!(world.audit_faults(owner) - before, 1, "its power was gone once");
+
+    // Told to stop, it gives back what it holds: once more.
+    world.pass(late);
+    let (node, _, held) = world.take_audits(0, 64);
+    assert!(held.len() >= 4, "{held:?}");
+    world.must(Event::Drain { node, draining: true });
+    for audit in held {
+        world.must(Event::FailAudit { node, audit, code: "returned".into(), sentence: "it stops".into() });
+    }
+    assert_eq!(world.audit_faults(owner) - before, 2);
+
+    // Whoever goes on and gives back what it does not like picks.
+    world.must(Event::Drain { node, draining: false });
+    world.pass(late);
+    let (_, _, held) = world.take_audits(0, 3);
+    assert_eq!(held.len(), 3);
+    for audit in held {
+        world.must(Event::FailAudit { node, audit, code: "returned".into(), sentence: "no".into() });
+    }
+    assert_eq!(world.audit_faults(owner) - before, 5);
 }
 
 #[test]

@@ -24,7 +24,9 @@ fn kills_lose_nothing_and_pay_nothing_twice() {
     say(&format!("{kills} kills; again with SEED={seed}"));
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
 
-    let house = House::new();
+    let mut house = House::new();
+    // Nobody is silent on purpose here.
+    house.delivery_ms = 60_000;
     let mut all = vec![house.serve()];
     for (party, verb) in
         [("one", "provide"), ("two", "provide"), ("validator-1", "validate"), ("validator-2", "validate")]
@@ -32,7 +34,7 @@ fn kills_lose_nothing_and_pay_nothing_twice() {
         house.stake(party);
         all.push(house.start_node(party, verb));
     }
-    house.until("all cards are measured", Duration::from_secs(90), || {
+    house.until("all cards are measured", Duration::from_mins(4), || {
         house.is_measured("one") && house.is_measured("two")
     });
     let scene = house.tiny_scene(FRAMES);

@@ -9,7 +9,7 @@ use tatau_api::JobView;
 use tatau_model::{Address, Amount, JobId, JobKind, Work};
 
 const FRAMES: &str = "1-4";
-const JOB_LIMIT: Duration = Duration::from_secs(90);
+const JOB_LIMIT: Duration = Duration::from_mins(4);
 
 /// What has to come of a cheat.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ fn measure(house: &House, say: &dyn Fn(&str)) {
         house.stake(name);
     }
     let running: Vec<Running> = names.iter().map(|name| house.start_cheat(name, "tone")).collect();
-    house.until("all cards are measured", Duration::from_mins(3), || {
+    house.until("all cards are measured", Duration::from_mins(6), || {
         house.is_measured("honest") && names.iter().all(|name| house.is_measured(name))
     });
     for one in running {

@@ -20,6 +20,9 @@ pub struct Account {
     pub audits_done: u64,
     /// Audits taken and not answered, or contradicted by the committee.
     pub audit_faults: u64,
+    /// When the last audit that it took went unanswered.
+    #[serde(default)]
+    pub last_audit_fault: Option<Millis>,
     /// Past earn-in: stake and record suffice for light audits.
     pub established: bool,
     /// Slashed for a stake fault at least once; takes no further leases until an operator lifts it.
@@ -37,6 +40,7 @@ impl Account {
             lost_leases: 0,
             audits_done: 0,
             audit_faults: 0,
+            last_audit_fault: None,
             established: false,
             barred: false,
         }

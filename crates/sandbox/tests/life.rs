@@ -62,7 +62,11 @@ async fn a_dropped_session_dies() {
 const ROLE: &str = "TATAU_TEST_ROLE";
 
 fn again(role: &str) -> std::process::Command {
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    again_from(&std::env::current_exe().unwrap(), role)
+}
+
+fn again_from(program: &Path, role: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
     command.args(["--exact", "as_another_process", "--ignored", "--nocapture"]).env(ROLE, role);
     command
 }
@@ -104,12 +108,24 @@ const NOBODY: u32 = 65534;
 /// As user 65534 without control groups of its own: refused with the mend; with them (version 1, given by root): the same walls.
 #[test]
 fn an_ordinary_user_is_refused_or_isolated() {
-    use std::os::unix::process::CommandExt;
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
     if !nix::unistd::geteuid().is_root() {
         return println!("skipped: only root can become another user here");
     }
+    // The checkout may lie where nobody else may look.
+    let open =
+        tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir().unwrap();
+    let (program, runner) = (open.path().join("test"), open.path().join("runner"));
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::copy(support::RUNNER, &runner).unwrap();
     let run = || {
-        let output = again("user").uid(NOBODY).gid(NOBODY).env_remove("XDG_RUNTIME_DIR").output().unwrap();
+        let output = again_from(&program, "user")
+            .env(support::OTHER_RUNNER, &runner)
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .env_remove("XDG_RUNTIME_DIR")
+            .output()
+            .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     };
     let said = run();

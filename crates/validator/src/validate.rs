@@ -93,7 +93,11 @@ pub async fn validate_on<P: Platform>(
         tasks.abort_all();
     }
     while tasks.join_next().await.is_some() {}
-    let kept = desk.under_way.load(Ordering::Acquire);
+    // What lies on the disk counts: a promise may have been kept a moment before it was sent.
+    let kept = desk.outbox.count().unwrap_or_else(|error| {
+        tracing::warn!(%error, "what is kept could not be counted");
+        desk.under_way.load(Ordering::Acquire)
+    });
     options.on.as_ref()(ValidatorEvent::Stopped { revealed: desk.revealed.load(Ordering::Relaxed), kept });
     drop(membership);
     ended

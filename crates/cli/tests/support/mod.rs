@@ -150,7 +150,10 @@ impl House {
 }
 
 impl Drop for House {
+    /// Finds the books of its platform sound, and ends everything.
     fn drop(&mut self) {
+        let served = self.server.is_some() && !std::thread::panicking() && self.stays("server");
+        let books = served.then(|| self.run("server", &["admin", "audit-books", "--json"]));
         while let Some((_, mut child)) = self.children.pop() {
             for _ in 0..2 {
                 signal(child.id(), Signal::SIGTERM);
@@ -164,6 +167,10 @@ impl Drop for House {
             }
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if let Some(books) = books {
+            let books = books.code(0).json();
+            assert_eq!((&books["balanced"], &books["sum"]), (&true.into(), &0.into()), "{books}");
         }
     }
 }

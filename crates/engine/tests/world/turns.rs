@@ -12,6 +12,15 @@ use tatau_workload::{trace, units};
 impl World {
     /// A moment passes; everybody does their part.
     pub fn work_and_wait(&mut self) {
+        self.providers_work();
+        for index in 0..self.validators.len() {
+            self.validator_turn(index);
+        }
+        self.must(Event::Tick);
+    }
+
+    /// A moment passes, and no validator is there.
+    pub fn providers_work(&mut self) {
         self.now = self.now.plus(self.rng.random_range(100..1_500));
         for index in 0..self.providers.len() {
             self.provider_turn(index);
@@ -20,10 +29,28 @@ impl World {
             let beacon = Digest(self.rng.random());
             self.must(Event::CloseEpoch { beacon });
         }
-        for index in 0..self.validators.len() {
-            self.validator_turn(index);
+    }
+
+    /// A validator takes audits, at most so many; and its owner.
+    pub fn take_audits(&mut self, validator: usize, max: u16) -> (Address, Address, Vec<AuditId>) {
+        let Validator { node, owner, .. } = self.validators[validator];
+        match self.must(Event::TakeAudits { node, max, warm: vec![] }) {
+            Reply::Audits(ids) => (node, owner, ids),
+            other => panic!("{other:?}"),
         }
-        self.must(Event::Tick);
+    }
+
+    /// Nobody does anything for so long; the platform's clock goes on.
+    pub fn pass(&mut self, ms: u64) {
+        let end = self.now.plus(ms);
+        while self.now < end {
+            self.now = self.now.plus(5_000);
+            self.must(Event::Tick);
+        }
+    }
+
+    pub fn audit_faults(&self, owner: Address) -> u64 {
+        self.state.account(&owner).expect("an account").audit_faults
     }
 
     fn provider_turn(&mut self, index: usize) {

@@ -16,6 +16,7 @@ use std::{
 /// A process and how to start it again.
 pub struct Running {
     pub name: String,
+    log: PathBuf,
     child: Child,
     start: Box<dyn Fn() -> Child>,
 }
@@ -30,6 +31,7 @@ impl Running {
     ) -> Self {
         let program = program.to_owned();
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+        let own = log.clone();
         let start = move || {
             let log = OpenOptions::new().create(true).append(true).open(&log).unwrap();
             let mut command = Command::new(&program);
@@ -37,7 +39,7 @@ impl Running {
             command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
             command.spawn().unwrap()
         };
-        Self { name: name.to_owned(), child: start(), start: Box::new(start) }
+        Self { name: name.to_owned(), log: own, child: start(), start: Box::new(start) }
     }
 
     fn signal(&self, signal: Signal) {
@@ -47,7 +49,9 @@ impl Running {
     /// Panics if it has ended.
     pub fn check(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {
-            panic!("{} ended with {status}", self.name);
+            let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let last: Vec<&str> = said.lines().rev().take(5).collect();
+            panic!("{} ended with {status}; its last words, newest first: {last:#?}", self.name);
         }
     }
 

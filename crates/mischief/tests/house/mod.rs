@@ -32,6 +32,8 @@ pub struct House {
     pub home: tempfile::TempDir,
     pub url: String,
     pub python: PathBuf,
+    /// Who signed and does not deliver within this is silent, ms.
+    pub delivery_ms: u64,
     tatau: PathBuf,
     mischief: PathBuf,
     cache: PathBuf,
@@ -83,7 +85,8 @@ impl House {
         fs::copy(built(), &tatau).unwrap();
         fs::copy(MISCHIEF, &mischief).unwrap();
         let io = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut house = Self { home, url, python: PathBuf::new(), tatau, mischief, cache, io };
+        let mut house =
+            Self { home, url, python: PathBuf::new(), delivery_ms: 8_000, tatau, mischief, cache, io };
         let said = house.tatau("setup", &["provide", "environment", ENVIRONMENT, "--print-python"]);
         assert!(said.ok, "no environment: {}", said.err);
         house.python = PathBuf::from(said.out.trim());
@@ -129,7 +132,7 @@ impl House {
     /// Starts the server with short windows and waits until it answers.
     pub fn serve(&self) -> Running {
         let config = self.home.path().join("rules.json");
-        fs::write(&config, serde_json::to_vec_pretty(&rules()).unwrap()).unwrap();
+        fs::write(&config, serde_json::to_vec_pretty(&rules(self.delivery_ms)).unwrap()).unwrap();
         let listen = self.url.strip_prefix("http://").unwrap();
         let arguments = ["serve", "--local", "--listen", listen, "--rules", config.to_str().unwrap()];
         let mut server = self.start(&self.tatau, "server", &arguments);
@@ -348,11 +351,11 @@ fn node_arguments<'a>(verb: &[&'a str], party: &'a str) -> Vec<&'a str> {
     verb.iter().copied().chain(slot).collect()
 }
 
-/// Rules of a local server with windows short enough for a test.
-fn rules() -> Value {
+/// Rules of a local server with windows short enough for a test, and leases and audits that outlast a busy machine.
+fn rules(delivery_ms: u64) -> Value {
     json!({
-        "dispute_ms": 3_000, "unbond_ms": 6_000, "node_silence_ms": 12_000, "lease_grace_ms": 30_000, "delivery_ms": 8_000,
-        "audit_ms": 30_000, "earn_in_stake": 50_000_000, "earn_in_accepted": 3, "starter_credit": 100_000_000_000_i64,
+        "dispute_ms": 3_000, "unbond_ms": 6_000, "node_silence_ms": 12_000, "lease_grace_ms": 120_000, "delivery_ms": delivery_ms,
+        "audit_ms": 60_000, "earn_in_stake": 50_000_000, "earn_in_accepted": 3, "starter_credit": 100_000_000_000_i64,
         "audit_float": 100_000_000_000_i64, "same_block_allowed": true, "rerun_ppm": 1_000_000
     })
 }

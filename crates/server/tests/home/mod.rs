@@ -60,11 +60,14 @@ impl Home {
         Self { dir, ready, config, stop: Some(stop), running }
     }
 
-    /// Stops gracefully and gives the folder back.
+    /// Stops gracefully, finds the books sound, and gives the folder back.
     pub async fn close(mut self) -> (TempDir, Config) {
         drop(self.stop.take());
         let ended = tokio::time::timeout(Duration::from_secs(20), self.running).await;
         ended.expect("the server stops").unwrap().unwrap();
+        let books = tatau_store::Store::open(self.dir.path().join("data/market.sqlite")).unwrap();
+        let books = books.audit_books().unwrap();
+        assert!(books.balanced() && books.sum == Amount::ZERO, "{:?}", books.problems);
         (self.dir, self.config)
     }
 
