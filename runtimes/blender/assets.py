@@ -8,12 +8,16 @@ import re
 
 from blender import bpy
 
+import compositor
+import refusals
 import scenes
+import simulations
 from faults import one_line
 
 FILES_MAX = 4096
 PATH_CHARS = 1024
 FRAMES_MAX = 200_000
+UNSEEN = ("BRUSH", "CAMERA", "PALETTE", "SCENE", "SCREEN", "WINDOWMANAGER", "WORKSPACE")
 DIGITS = re.compile(r"^(.*?)(\d+)(\D*)$", re.DOTALL)
 
 
@@ -31,11 +35,12 @@ class Listing:
 
         A path that starts with // counts from the folder of the library that it is written in, or
         `from_scene`: Blender keeps the paths of libraries themselves relative to the scene, at any depth.
+        Returns where the file has to lie on this disk, None where that cannot be said.
         """
         base = None if from_scene else library
         stored, source = stored or "", source or stored or ""
         if not source or source.startswith("<builtin>"):
-            return
+            return None
         absolute = scenes.is_absolute(source)
         if absolute:
             place = scenes.placed(self.root, source)
@@ -47,10 +52,10 @@ class Listing:
             self.warn("windows_path", f"{one_line(source, 120)} is written with backslashes; it is taken as a path with slashes.")
         if len(place) > PATH_CHARS or not place.isprintable():
             self.warn("odd_path", f"A file name is too long or has control characters: {one_line(place, 120)}.")
-            return
+            return None
         place = os.path.normpath(os.path.join(self.root, place))
         entry = {
-            "kind": kind, "path": one_line(stored, PATH_CHARS), "absolute": absolute,
+            "kind": kind, "path": one_line(scenes.MOVED.get(stored, stored), PATH_CHARS), "absolute": absolute,
             "resolved": os.path.relpath(place, self.root).replace(os.sep, "/"),
             "from": None if library is None else self.where(library),
         }
@@ -64,6 +69,7 @@ class Listing:
             self.total += 1
             if len(self.entries) < FILES_MAX:
                 self.entries[key] = entry
+        return place
 
     def where(self, library):
         place = bpy.path.abspath(library.filepath.replace("\\", "/"))
@@ -83,14 +89,14 @@ def listing(scene):
     for library in bpy.data.libraries:
         if library.packed_file is None:
             found.add("library", library.filepath, library.parent, from_scene=True)
-    for image in bpy.data.images:
+    for image in shown(scene):
         add_image(found, scene, image)
     for font in bpy.data.fonts:
         if font.packed_file is None and used(font):
             found.add("font", font.filepath, font.library)
     for clip in bpy.data.movieclips:
         if used(clip):
-            found.add("movie", clip.filepath, clip.library)
+            add_numbered(found, "movie", clip.filepath, clip.library, clip_numbers(scene, clip) if clip.source == "SEQUENCE" else None)
     for cache in bpy.data.cache_files:
         if used(cache):
             add_numbered(found, "cache", cache.filepath, cache.library, frames(scene) if cache.is_sequence else None)
@@ -107,7 +113,40 @@ def listing(scene):
         for modifier in item.modifiers:
             if modifier.type == "MESH_CACHE" and modifier.show_render:
                 found.add("cache", modifier.filepath, item.library)
+    simulations.files(scene, refusals.scene_objects(scene), found)
+    add_sounds(found)
+    add_lost(found)
     return found
+
+
+def add_sounds(found):
+    """Sounds are no part of a picture: they are not wanted, but their owner should know."""
+    names = sorted(one_line(os.path.basename(sound.filepath.replace("\\", "/")) or sound.name, 60) for sound in bpy.data.sounds if used(sound))
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        found.warn("sound", f"The scene has sound ({names[0]}{more}); pictures and video come without it, so add it afterwards.")
+
+
+def add_lost(found):
+    """What a linked file that is here no longer holds: Blender leaves it out everywhere."""
+    lost = [block for block in bpy.data.user_map() if block.is_missing and block.library is not None]
+    for block in sorted(lost, key=lambda block: block.name_full):
+        if os.path.isfile(os.path.normpath(os.path.join(found.root, found.where(block.library)))):
+            found.warn("lost_link", f"{found.where(block.library)} holds no {one_line(block.name, 60)} any more; it is left out, as in your own Blender.")
+
+
+def shown(scene):
+    """The images that a render can show: not those that only the artist looks at (references, backgrounds, brushes), nor those
+    of materials and worlds that are merely kept."""
+    mixed, every = compositor.active(scene), list(bpy.data.images)
+    users = bpy.data.user_map(subset=every) if every else {}
+
+    def shows(user):
+        if user.id_type == "OBJECT":
+            return user.type != "EMPTY"
+        return used(user) and user.id_type not in UNSEEN and (mixed or getattr(user, "bl_idname", "") != "CompositorNodeTree")
+
+    return [image for image in every if any(shows(user) for user in users.get(image, ()))]
 
 
 def used(block):
@@ -129,7 +168,7 @@ def node_trees():
 
 
 def add_image(found, scene, image):
-    if image.source not in ("FILE", "SEQUENCE", "MOVIE", "TILED") or image.packed_files or image.packed_file or not used(image):
+    if image.source not in ("FILE", "SEQUENCE", "MOVIE", "TILED") or image.packed_files or image.packed_file:
         return
     stored = image.filepath_raw or image.filepath
     if image.source == "TILED":
@@ -170,16 +209,40 @@ def add_numbered(found, kind, stored, library, numbers):
 def sequence_numbers(scene, image):
     """The file numbers that an image sequence needs for the scene's frames, over all nodes that use it."""
     numbers = set()
+    for user in image_users(image):
+        if isinstance(user, bpy.types.GeometryNodeImageTexture):
+            socket = user.inputs["Frame"]
+            numbers.update(frames(scene) if socket.is_linked else [socket.default_value])
+        elif not user.use_auto_refresh and hasattr(user, "frame_current"):
+            numbers.add(user.frame_current + user.frame_offset if user.frame_current else user.frame_offset + 1)
+        else:
+            for frame in frames(scene):
+                numbers.add(user_frame(frame, user.frame_start, user.frame_duration, user.frame_offset, user.use_cyclic))
+    return sorted(number for number in numbers if number is not None) or None
+
+
+def image_users(image):
+    """What says which frame of an image sequence is shown: image users, or nodes that are their own."""
+    for texture in bpy.data.textures:
+        if getattr(texture, "image", None) == image:
+            yield texture.image_user
     for tree, _ in node_trees():
         for node in tree.nodes:
-            if getattr(node, "image", None) == image and hasattr(node, "image_user"):
-                user = node.image_user
-                if not user.use_auto_refresh:
-                    numbers.add(user.frame_current + user.frame_offset if user.frame_current else user.frame_offset + 1)
-                    continue
-                for frame in frames(scene):
-                    numbers.add(user_frame(frame, user.frame_start, user.frame_duration, user.frame_offset, user.use_cyclic))
-    return sorted(number for number in numbers if number is not None) or None
+            if node.bl_idname == "GeometryNodeImageTexture":
+                if node.inputs["Image"].default_value == image:
+                    yield node
+            elif getattr(node, "image", None) == image:
+                yield node.image_user if hasattr(node, "image_user") else node
+
+
+def clip_numbers(scene, clip):
+    """The file numbers that a movie clip made of images needs: it counts from the number in its name."""
+    digits = re.findall(r"\d+", os.path.basename(clip.filepath))
+    if not digits:
+        return None
+    first = int(digits[-1])
+    last = first + max(clip.frame_duration, 1) - 1
+    return sorted({min(max(first + frame - clip.frame_start + clip.frame_offset, first), last) for frame in frames(scene)})
 
 
 def user_frame(frame, start, duration, offset, cyclic):

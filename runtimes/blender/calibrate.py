@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 
+import exr
 import pixels
 import render
 import scenes
@@ -39,7 +40,7 @@ def whole(scene, frame, folder, threads=2, change=None, **request):
     undo = change(scene) if change is not None else None
     started = time.monotonic()
     result = render.whole_frame(Quiet(), scene, request, folder, frame)
-    image, names = pixels.read_exr(os.path.join(folder, result["exr"]))
+    image, names = exr.read_exr(os.path.join(folder, result["exr"]))
     if undo is not None:
         undo()
     return image, names, time.monotonic() - started

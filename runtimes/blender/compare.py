@@ -8,7 +8,8 @@ import os
 import numpy as np
 
 import pixels
-from faults import CROPS_MAX, Fault, check_path, image_size, optional_integer, paths, path, rectangles
+from exr import CHANNELS_MAX, Exr
+from faults import CROPS_MAX, Fault, check_path, image_size, optional_integer, paths, path, read_bounded, rectangles
 
 
 def finished(fault, crops, **more):
@@ -20,30 +21,44 @@ def finished(fault, crops, **more):
 
 def compare(session, request, _folder):
     size = image_size(request)
-    channels = optional_integer(request, "channels", 1, pixels.CHANNELS_MAX) or 4
+    channels = optional_integer(request, "channels", 1, CHANNELS_MAX) or 4
     claim, tiles = path(request, "claim"), path(request, "tiles")
     asked = rectangles(request, *size, least=0)
     files = [check_path(item.get("file"), "file") for item in request["crops"]]
     measured = []
     try:
-        image, names = pixels.read_exr(claim, size, channels)
-        if not np.isfinite(image).all():
-            raise Fault("nan", "The image holds values that are not finite.")
-        expected = pixels.tile_file(image)
-        if read_tiles(tiles, len(expected)) != expected:
-            raise Fault("tiles_mismatch", "The tile hashes do not belong to the image.")
-        for (x, y, w, h), file in zip(asked, files):
+        cuts, names = opened(claim, tiles, size, channels, asked)
+        for cut, (_, _, w, h), file in zip(cuts, asked, files):
             crop = pixels.read_crop(file, (w, h), channels)
-            measured.append(pixels.distance(image[y : y + h, x : x + w], crop, names))
+            measured.append(pixels.distance(cut, crop, names))
             session.progress(100 * len(measured) / len(files))
     except Fault as fault:
         return finished(fault, measured)
     return finished(None, measured)
 
 
+def opened(claim, tiles, size, channels, asked):
+    """The cuts of the claimed frame at `asked` and its channel names; refuses a frame that is not what its tiles say."""
+    cuts = [np.empty((h, w, channels), np.float32) for _, _, w, h in asked]
+
+    def see(top, band):
+        if not np.isfinite(band).all():
+            raise Fault("nan", "The image holds values that are not finite.")
+        for cut, (x, y, w, h) in zip(cuts, asked):
+            first, last = max(y, top), min(y + h, top + len(band))
+            if first < last:
+                cut[first - y : last - y] = band[first - top : last - top, x : x + w]
+
+    with Exr(claim, size, channels) as frame:
+        expected = pixels.tiles_of(frame, see)
+        if read_tiles(tiles, len(expected)) != expected:
+            raise Fault("tiles_mismatch", "The tile hashes do not belong to the image.")
+        return cuts, frame.names
+
+
 def read_tiles(file, size):
     try:
-        return pixels.read_bounded(file, size)
+        return read_bounded(file, size)
     except Fault as fault:
         raise Fault("tiles_mismatch", fault.sentence) from None
 

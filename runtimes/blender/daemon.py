@@ -37,6 +37,7 @@ class Session:
     def __init__(self, scene):
         self.scene = scene
         self.load_ms = 0
+        self.lacking = []  # refusals that only opening the scene could tell
         self.complete = False  # whether every file of the scene was seen to be there
         self.connection = None
 
@@ -110,7 +111,7 @@ def prepare(scene):
     if session.scene is not None:
         import scenes
 
-        scenes.open_scene(session.scene)
+        session.lacking = scenes.open_scene(session.scene)
     session.load_ms = round((time.monotonic() - started) * 1000)
     return session
 

@@ -9,7 +9,7 @@ import struct
 import av
 import numpy as np
 
-import pixels
+import faults
 from faults import PIXELS_MAX, SIZE_MAX, SIZE_MIN, Fault, optional_integer, path
 
 PNG_BYTES = 2 << 30
@@ -19,7 +19,7 @@ PNG_HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 def read_png(file, size=None):
     """A PNG's pixels [height, width, 3 or 4]: 8 bits a channel; 16-bit ones as uint16."""
-    data = pixels.read_bounded(file, PNG_BYTES)
+    data = faults.read_bounded(file, PNG_BYTES)
     if data[:16] != PNG_HEAD or len(data) < 33:
         raise Fault("bad_file", f"{os.path.basename(file)} is not a PNG.")
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)

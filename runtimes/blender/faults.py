@@ -157,3 +157,19 @@ def write_bytes(file, data):
         os.replace(part, file)
     except OSError as error:
         raise Fault("out_of_space", f"A result could not be written: {error.strerror}.") from None
+
+
+def bad_file(sentence):
+    return Fault("bad_file", sentence)
+
+
+def read_bounded(file, limit):
+    """The bytes of `file`, refused where it is no regular file or longer than `limit` bytes."""
+    try:
+        with open(file, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > limit:
+                raise bad_file(f"The file {os.path.basename(file)} has {size} bytes, more than the {limit} allowed.")
+            return stream.read(limit + 1)
+    except OSError as error:
+        raise bad_file(f"The file {os.path.basename(file)} cannot be read: {error.strerror}.") from None

@@ -1,14 +1,17 @@
-"""The task `finish`: a verified linear EXR becomes the PNG that the scene's own colour management asks for."""
+"""The task `finish`: a verified linear EXR becomes the PNG that the scene's own compositor and colour management ask for."""
 
 import hashlib
 import os
 
-from blender import bpy
+from blender import threads
 
-import pixels
+import camera
+import compositor
+import refusals
 import render
 import scenes
-from faults import FRAME_MAX, Fault, integer, path
+from exr import Exr
+from faults import FRAME_MAX, Fault, integer, path, read_bounded
 
 PNG_BYTES = 2 << 30
 
@@ -18,11 +21,14 @@ def finish(session, request, folder):
     frame = integer(request, "frame", -FRAME_MAX, FRAME_MAX)
     size = request_size(scene, request)
     exr = path(request, "exr")
-    pixels.read_exr(exr, size)  # a strict check before Blender's own reader sees the file
+    with Exr(exr, size) as opened:  # a strict check before Blender's own reader sees the file
+        for _ in opened.bands():
+            pass
     name = f"frame_{frame:04d}.png"
     file = os.path.join(folder, name)
-    save(scene, exr, frame, file)
-    data = pixels.read_bounded(file, PNG_BYTES)
+    with render.Restored(scene):
+        save(scene, exr, frame, size, file)
+    data = read_bounded(file, PNG_BYTES)
     return {"frame": frame, "width": size[0], "height": size[1], "png": name, "sha256": hashlib.sha256(data).hexdigest()}
 
 
@@ -34,23 +40,33 @@ def request_size(scene, request):
     )
 
 
-def save(scene, exr, frame, file):
-    """Writes `exr` through the scene's view transform as an 8-bit PNG `file`."""
-    settings = scene.render.image_settings
+def save(scene, exr, frame, size, file):
+    """Writes `exr` through the scene's compositor and view transform as an 8-bit PNG `file`."""
+    for code, sentence in refusals.settings(scene):
+        raise Fault(code, sentence)
+    layout, settings = camera.layout(scene), scene.render.image_settings
+    clear = settings.color_mode == "RGBA" and (scene.render.film_transparent or compositor.active(scene))
     settings.media_type = "IMAGE"
     settings.file_format, settings.color_depth, settings.compression = "PNG", "8", 15
-    settings.color_mode = "RGBA" if scene.render.film_transparent else "RGB"
+    settings.color_mode = "RGBA" if clear else "RGB"
     settings.color_management, settings.use_preview = "FOLLOW_SCENE", False
-    scene.render.use_stamp = False
+    if layout is not None and settings.views_format != "STEREO_3D":
+        settings.views_format, settings.stereo_3d_format.display_mode = "STEREO_3D", "TOPBOTTOM"
+        settings.stereo_3d_format.use_squeezed_frame = False
+    for key in render.STAMPS:  # else the file would hold the time of day
+        setattr(scene.render, key, False)
     scene.frame_set(frame)  # exposure and the like may be animated
-    try:
-        image = bpy.data.images.load(exr, check_existing=False)
-    except RuntimeError as error:
-        raise Fault("bad_file", f"Blender cannot read the image ({scenes.words(error)}).") from None
-    try:
-        image.alpha_mode = "PREMUL"
-        image.save_render(file, scene=scene)
-    except RuntimeError as error:
-        raise Fault("render_failed", f"Blender could not write the picture ({scenes.words(error)}).") from None
-    finally:
-        bpy.data.images.remove(image)
+    composite(scene, exr, size, file)
+
+
+def composite(scene, exr, size, file):
+    """Lets the compositor make the picture of the frame; nothing is rendered."""
+    output = scene.render
+    output.resolution_x, output.resolution_y = size
+    output.resolution_percentage = 100
+    output.use_sequencer = output.use_border = False
+    output.threads_mode, output.threads = "FIXED", threads()
+    output.compositor_device = output.compositor_denoise_device = "CPU"
+    output.use_file_extension = output.use_overwrite = True
+    with Exr(exr, size) as opened, compositor.Swapped(scene, opened, exr, os.path.dirname(file)):
+        render.render_file(scene, file)

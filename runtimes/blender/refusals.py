@@ -1,10 +1,18 @@
 """Why a scene cannot be rendered and audited, in its owner's words: one code and one sentence that says what to do.
 
-Two depths: `settings` looks at the render settings alone and guards every render; `simulations`, `scripts` and the
+Two depths: `settings` looks at the render settings alone and guards every render; `scripts`, `addons` and the
 rest need a walk over the scene and belong to the inspection.
 """
 
+import os
+
 from blender import bpy
+
+import camera
+import compositor
+import passes
+import scenes
+from faults import Fault, one_line
 
 ENGINES = {"BLENDER_EEVEE": "EEVEE", "BLENDER_EEVEE_NEXT": "EEVEE", "BLENDER_WORKBENCH": "Workbench"}
 
@@ -12,49 +20,36 @@ ENGINES = {"BLENDER_EEVEE": "EEVEE", "BLENDER_EEVEE_NEXT": "EEVEE", "BLENDER_WOR
 def settings(scene):
     """Refusals that follow from the render settings, as `[(code, sentence)]`."""
     render, found = scene.render, []
-    if scene.camera is None:
-        found.append(("no_camera", "The scene has no camera; add one and make it the active camera."))
     if render.engine != "CYCLES":
         name = ENGINES.get(render.engine, render.engine)
-        found.append(("wrong_engine", f"The scene renders with {name}; set Render Properties > Render Engine to Cycles."))
-        return found
+        return camera.faults(scene) + [("wrong_engine", engine_words(name, render.engine in ENGINES))]
+    found += camera.faults(scene)
     cycles = scene.cycles
-    if cycles.use_denoising:
-        found.append(("denoise_on", "Denoising is on, which cannot be checked pixel by pixel; switch off Render Properties > Sampling > Render > Denoise."))
     if cycles.use_guiding:
         found.append(("path_guiding", "Path guiding is on, which gives other noise in every run; switch off Sampling > Path Guiding."))
     if cycles.time_limit > 0:
         found.append(("time_limit", "The render has a time limit, so its quality would depend on the machine; set Sampling > Time Limit to 0."))
     if cycles.shading_system:
         found.append(("osl", "Open Shading Language is on, which runs code from the scene; switch it off in the render properties."))
-    if render.use_compositing and has_compositor(scene):
-        found.append(("compositor", "The scene uses the compositor; switch off Post Processing > Compositing, or remove its nodes."))
     if render.use_sequencer and has_strips(scene):
-        found.append(("sequencer", "The scene has video sequencer strips; switch off Post Processing > Sequencer, or remove the strips."))
-    if render.use_multiview:
-        found.append(("multiview", "Stereoscopy is on; switch off Output Properties > Stereoscopy."))
+        found.append(("sequencer", "The picture comes from the Video Sequencer, which is not run here; switch off Output Properties > Post Processing > Sequencer, and cut the rendered frames afterwards."))
     if render.use_freestyle:
         found.append(("freestyle", "Freestyle lines are on; switch off Render Properties > Freestyle."))
     if render.use_border:
         found.append(("render_region", "A render region is set; switch off Output Properties > Format > Render Region."))
-    if sum(layer.use for layer in scene.view_layers) != 1:
-        found.append(("view_layers", "The scene renders several view layers or none; enable exactly one view layer."))
-    return found
+    return found + passes.faults(scene) + compositor.faults(scene)
 
 
-def has_compositor(scene):
-    """Whether the compositor would change the image: any node beyond a plain pass-through."""
-    tree = scene.compositing_node_group
-    return tree is not None and any(
-        node.bl_idname not in ("CompositorNodeRLayers", "CompositorNodeViewer", "NodeGroupOutput", "NodeGroupInput", "CompositorNodeComposite", "NodeFrame", "NodeReroute")
-        and not node.mute
-        for node in tree.nodes
-    )
+def engine_words(name, drawn):
+    if drawn:  # measured: CALIBRATION.md
+        return f"The scene renders with {name}, whose pictures depend on each machine's graphics driver and so cannot be checked by another; set Render Properties > Render Engine to Cycles."
+    return f"The scene renders with {name}, which is an add-on that this environment does not have; set Render Properties > Render Engine to Cycles."
 
 
 def has_strips(scene):
+    """Whether the sequencer makes the picture; a soundtrack alone does not."""
     editor = scene.sequence_editor
-    return editor is not None and len(getattr(editor, "strips", ())) > 0
+    return editor is not None and any(strip.type != "SOUND" and not strip.mute for strip in editor.strips)
 
 
 def scene_objects(scene):
@@ -75,64 +70,16 @@ def scene_objects(scene):
     return sorted(seen, key=lambda item: item.name_full)
 
 
-def simulations(scene, objects):
-    """Refusals for simulations whose result is not stored: a frame reached by a jump would differ."""
-    found = []
-    for item in objects:
-        for modifier in item.modifiers:
-            if modifier.show_render:
-                fault = simulation(item, modifier)
-                if fault is not None:
-                    found.append(fault)
-    world = scene.rigidbody_world
-    if world is not None and world.enabled and world.collection is not None and world.collection.objects:
-        found.extend(cache_fault("The rigid body simulation", world.point_cache))
+def scripts():
+    """Refusals for what would need Python from the file: texts that register, drivers, and what else Blender blocked."""
+    found = [
+        ("scripts", f"The text block {one_line(text.name, 60)} is set to run when the file opens; switch off Text > Register, or remove it.")
+        for text in bpy.data.texts if text.use_module
+    ]
+    found += drivers()
+    if bpy.app.autoexec_fail and not found:
+        found.append(("scripts", f"The scene needs Python to run ({one_line(bpy.app.autoexec_fail_message, 120)}), which is never run from a stranger's file; bake it or replace it with simple expressions."))
     return found
-
-
-def simulation(item, modifier):
-    label = f"{item.name}: {modifier.name}"
-    if modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
-        return ("fluid", f"{label} is a fluid simulation, whose cache folder cannot be sent yet; convert it to a volume or mesh sequence.")
-    if modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
-        return ("dynamic_paint", f"{label} is dynamic paint, which is not stored in the file; bake it to images or remove it.")
-    if modifier.type in ("CLOTH", "SOFT_BODY"):
-        return next(iter(cache_fault(label, modifier.point_cache)), None)
-    if modifier.type == "PARTICLE_SYSTEM":
-        system = modifier.particle_system
-        moves = system.settings.type == "EMITTER" and system.settings.physics_type != "NO" or system.use_hair_dynamics
-        return next(iter(cache_fault(label, system.point_cache)), None) if moves else None
-    if modifier.type == "NODES" and modifier.node_group is not None and simulates(modifier.node_group):
-        # Blender does not tell Python whether a zone's bake is there and whole, so none is trusted.
-        return ("simulation_zone", f"{label} has a simulation zone, which cannot be checked yet; apply it, or export it as Alembic and use that.")
-    return None
-
-
-def simulates(tree, depth=0):
-    """Whether a node tree holds a simulation zone, in nested groups too."""
-    return depth < 16 and any(
-        node.bl_idname == "GeometryNodeSimulationInput"
-        or getattr(node, "node_tree", None) is not None and simulates(node.node_tree, depth + 1)
-        for node in tree.nodes
-    )
-
-
-def cache_fault(label, cache):
-    if not cache.is_baked:
-        yield ("not_baked", f"{label} is a simulation that is not baked; bake it to memory and save the file again.")
-    elif cache.use_disk_cache or cache.use_external:
-        yield ("disk_cache", f"{label} keeps its simulation in a folder on disk; switch off Disk Cache, bake again and save the file.")
-
-
-def scripts(scene, objects):
-    """Refusals for what would need Python from the file: drivers that Blender blocked, scripts that register."""
-    found = []
-    if bpy.app.autoexec_fail:
-        found.append(("scripts", f"The scene needs Python to run ({bpy.app.autoexec_fail_message[:120]}), which is never run from a stranger's file; bake it or replace it with simple expressions."))
-    for text in bpy.data.texts:
-        if text.use_module:
-            found.append(("scripts", f"The text block {text.name} is set to run when the file opens; switch off Text > Register, or remove it."))
-    return found + drivers()
 
 
 def drivers():
@@ -144,5 +91,30 @@ def drivers():
                 animation = getattr(data, "animation_data", None)
                 for curve in animation.drivers if animation is not None else ():
                     if curve.driver.type == "SCRIPTED" and not curve.driver.is_simple_expression:
-                        found.append(("scripts", f"A driver of {block.name} ({curve.data_path[:60]}) needs Python; bake it or use a simple expression."))
+                        found.append(("scripts", f"A driver of {block.name} ({curve.data_path[:60]}) needs Python, which is never run from a stranger's file; bake it or use a simple expression."))
+    return found
+
+
+def addons():
+    """Refusals for nodes of add-ons that are not here: Blender would render something else without a word."""
+    found = []
+    for name in ("materials", "worlds", "lights", "node_groups"):
+        for block in getattr(bpy.data, name):
+            tree = block if name == "node_groups" else block.node_tree
+            for node in tree.nodes if tree is not None else ():
+                if node.bl_idname == "NodeUndefined":
+                    found.append(("addon_missing", f"{one_line(block.name, 60)} has the node {one_line(node.name, 60)} of an add-on that this environment does not have; replace it, or bake what it makes."))
+    return found
+
+
+def libraries():
+    """Refusals for linked files of a newer Blender: what this one does not know in them is lost."""
+    found = []
+    for library in bpy.data.libraries:
+        file = bpy.path.abspath(library.filepath.replace("\\", "/"))
+        if library.packed_file is None and os.path.isfile(file):
+            try:
+                scenes.check_head(file)
+            except Fault as fault:
+                found.append((fault.code, fault.sentence))
     return found

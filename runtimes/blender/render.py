@@ -9,13 +9,17 @@ import time
 
 from blender import bpy, threads
 
+import passes
 import pixels
 import refusals
 import scenes
+from exr import Exr, read_exr
 from faults import FRAME_MAX, PIXELS_MAX, SAMPLES_MAX, SEED_MAX, SIZE_MAX, SIZE_MIN, Fault, integer, optional_integer, write_bytes
 
 SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
 TELL_SECONDS = 0.5
+STAMPS = ("use_stamp", *(f"use_stamp_{what}" for what in (
+    "camera", "date", "filename", "frame", "frame_range", "hostname", "lens", "marker", "memory", "note", "render_time", "scene", "sequencer_strip", "time")))
 MARGIN = 16  # pixels around a crop that are rendered and discarded where pixels depend on their neighbours
 
 
@@ -37,7 +41,10 @@ def require_files(session, scene):
 
 
 def freeze(scene, request):
-    """Applies the overrides of `request` and fixes what must not vary; refuses scenes that cannot be audited."""
+    """Applies the overrides of `request` and fixes what must not vary; refuses scenes that cannot be audited.
+
+    What it changes, `Restored` puts back: whether a frame is layered is read from the scene's own settings.
+    """
     for code, sentence in refusals.settings(scene):
         raise Fault(code, sentence)
     render, cycles = scene.render, scene.cycles
@@ -56,16 +63,13 @@ def freeze(scene, request):
     width, height = scenes.full_size(scene)
     if not (SIZE_MIN <= width <= SIZE_MAX and SIZE_MIN <= height <= SIZE_MAX) or width * height > PIXELS_MAX:
         raise Fault("frame_size", f"A frame of {width}×{height} pixels cannot be rendered here; choose {SIZE_MIN} to {SIZE_MAX} pixels a side.")
+    passes.freeze(scene)
     cycles.device = "CPU"
     render.threads_mode, render.threads = "FIXED", threads()
     render.use_compositing = render.use_sequencer = render.use_stamp = False
     render.use_persistent_data = False
     render.use_file_extension = render.use_overwrite = True
     render.use_placeholder = False
-    image = render.image_settings
-    image.media_type = "IMAGE"
-    image.file_format, image.color_mode, image.color_depth, image.exr_codec = "OPEN_EXR", "RGBA", "32", "ZIP"
-    image.color_management, image.use_preview = "FOLLOW_SCENE", False
     return width, height
 
 
@@ -73,13 +77,18 @@ class Restored:
     """Puts the scene's settings back that `freeze` and crops changed, so that one request cannot leak into the next."""
 
     RENDER = ("resolution_x", "resolution_y", "resolution_percentage", "use_border", "use_crop_to_border", "border_min_x",
-              "border_max_x", "border_min_y", "border_max_y", "use_persistent_data", "filepath", "use_compositing", "use_sequencer")
-    CYCLES = ("samples", "seed", "use_animated_seed")
+              "border_max_x", "border_min_y", "border_max_y", "use_persistent_data", "filepath", "use_compositing", "use_sequencer", *STAMPS)
+    IMAGE = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave", "views_format")
+    STEREO = ("display_mode", "use_squeezed_frame")
+    CYCLES = ("samples", "seed", "use_animated_seed", "use_denoising")
+    LAYER = ("denoising_store_passes", "pass_render_time")
 
     def __init__(self, scene):
-        self.targets = [(scene.render, self.RENDER)]
+        image = scene.render.image_settings
+        self.targets = [(scene.render, self.RENDER), (image, self.IMAGE), (image.stereo_3d_format, self.STEREO)]
         if scene.render.engine == "CYCLES":
             self.targets.append((scene.cycles, self.CYCLES))
+            self.targets.extend((layer.cycles, self.LAYER) for layer in scene.view_layers)
 
     def __enter__(self):
         self.kept = [(target, {key: getattr(target, key) for key in keys}) for target, keys in self.targets]
@@ -131,8 +140,9 @@ def whole_frame(session, scene, request, folder, frame):
             render_file(scene, file)
         finally:
             stop()
-    image, channels = pixels.read_exr(file, (width, height))
-    write_bytes(os.path.join(folder, name + ".tiles"), pixels.tile_file(image))
+    with Exr(file, (width, height)) as opened:
+        channels = opened.names
+        write_bytes(os.path.join(folder, name + ".tiles"), pixels.tiles_of(opened))
     return {
         "frame": frame, "width": width, "height": height, "samples": samples, "channels": channels, "pixels": width * height,
         "render_ms": round((time.monotonic() - wall) * 1000), "cpu_ms": round((time.process_time() - cpu) * 1000),
@@ -166,15 +176,22 @@ def render_crop(scene, rectangle, size, file):
     margin = MARGIN if looks_around(scene) else 0
     left, top = max(x - margin, 0), max(y - margin, 0)
     right, bottom = min(x + w + margin, width), min(y + h + margin, height)
+    wall, cpu = render_rectangle(scene, (left, top, right - left, bottom - top), size, file)
+    image, channels = read_exr(file, (right - left, bottom - top))
+    os.unlink(file)
+    return image[y - top : y - top + h, x - left : x - left + w], channels, wall, cpu
+
+
+def render_rectangle(scene, rectangle, size, file):
+    """Renders exactly `rectangle` of a frozen scene into the EXR `file`; milliseconds (wall, CPU)."""
+    x, y, w, h = rectangle
+    width, height = size
     render = scene.render
     render.use_border = render.use_crop_to_border = True
     # Blender counts from the bottom.
-    render.border_min_x, render.border_max_x = edge(left, width), edge(right, width)
-    render.border_min_y, render.border_max_y = edge(height - bottom, height), edge(height - top, height)
-    wall, cpu = render_file(scene, file)
-    image, channels = pixels.read_exr(file, (right - left, bottom - top))
-    os.unlink(file)
-    return image[y - top : y - top + h, x - left : x - left + w], channels, wall, cpu
+    render.border_min_x, render.border_max_x = edge(x, width), edge(x + w, width)
+    render.border_min_y, render.border_max_y = edge(height - y - h, height), edge(height - y, height)
+    return render_file(scene, file)
 
 
 def edge(position, length):

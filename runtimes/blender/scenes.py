@@ -3,8 +3,11 @@
 Owns the checks before Blender sees the file and the words for what Blender says about it.
 """
 
+import ctypes
 import os
 import re
+import sys
+import tempfile
 import zlib
 
 from blender import bpy
@@ -15,6 +18,11 @@ NEWEST = (5, 0)
 HEAD_BYTES = 64 << 10
 ABSOLUTE = "_absolute"  # beside the scene: where files go whose stored path was absolute on the buyer's machine
 LIBRARIES_MAX = 256
+MOVED = {}  # where a path was pointed to → what the scene stores
+HEARD_BYTES = 1 << 20
+LACKING_MAX = 8
+ENGINE = re.compile(r"Engine '(.{1,80}?)' not available for scene")
+COLOUR = re.compile(r"color_management\s*\| WARNING ((?:scene view|scene look|Display) .{1,120} not found)")
 DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
 
 
@@ -72,11 +80,16 @@ def check_head(file):
 
 
 def open_scene(file):
-    """Opens `file` as the process's scene. Raises a `Fault` that says what is wrong with it."""
+    """Opens `file` as the process's scene; what Blender lacks for it, as `[(code, sentence)]`.
+
+    Raises a `Fault` that says what is wrong with it.
+    """
     check_head(file)
     clean_preferences()
+    MOVED.clear()
     try:
-        outcome = bpy.ops.wm.open_mainfile(filepath=file, load_ui=False, use_scripts=False, display_file_selector=False)
+        with Overheard() as overheard:
+            outcome = bpy.ops.wm.open_mainfile(filepath=file, load_ui=False, use_scripts=False, display_file_selector=False)
     except RuntimeError as error:
         raise Fault("corrupt_blend", f"Blender cannot open the scene ({words(error)}); save it again and retry.") from None
     if "FINISHED" not in outcome or os.path.abspath(bpy.data.filepath) != file:
@@ -85,6 +98,48 @@ def open_scene(file):
         raise Fault("corrupt_blend", "The file holds no scene; save it again with one.")
     clean_preferences()  # a file may carry settings of the program
     find_moved_files(os.path.dirname(file))
+    return lacking(overheard.text)
+
+
+class Overheard:
+    """What Blender prints while it is entered; some of what it lacks it tells nowhere else. It still reaches the log."""
+
+    text = ""
+
+    def __enter__(self):
+        sys.stdout.flush()
+        self.file = tempfile.TemporaryFile()
+        self.kept = [os.dup(stream) for stream in (1, 2)]
+        for stream in (1, 2):
+            os.dup2(self.file.fileno(), stream)
+        return self
+
+    def __exit__(self, *_):
+        ctypes.CDLL(None).fflush(None)
+        for stream, kept in zip((1, 2), self.kept):
+            os.dup2(kept, stream)
+            os.close(kept)
+        self.file.seek(0)
+        data = self.file.read(HEARD_BYTES)
+        self.file.close()
+        os.write(2, data)
+        self.text = data.decode(errors="replace")
+
+
+def lacking(text):
+    """Refusals that follow from what Blender said while it opened a file."""
+    found = []
+    for engine in ENGINE.findall(text):
+        found.append((
+            "wrong_engine",
+            f"The scene renders with {one_line(engine, 60)}, an add-on that this environment does not have; set Render Properties > Render Engine to Cycles.",
+        ))
+    for said in COLOUR.findall(text):
+        found.append((
+            "colour_config",
+            f"The scene uses a colour configuration of its own, which Blender here does not have ({one_line(said, 120).rstrip('.')}); choose a view and a display of Blender's own in Render Properties > Color Management.",
+        ))
+    return found[:LACKING_MAX]
 
 
 def words(error):
@@ -113,6 +168,7 @@ def find_moved_files(root):
             seen.add(library.name_full)
             where = moved_path(root, library.filepath, None)  # relative to the scene at any depth
             if where is not None:
+                MOVED[where] = library.filepath
                 library.filepath = where
                 try:
                     library.reload()
@@ -123,6 +179,7 @@ def find_moved_files(root):
         for item in collection:
             where = moved_path(root, getattr(item, key), item.library)
             if where is not None:
+                MOVED[where] = getattr(item, key)
                 setattr(item, key, where)
 
 
@@ -141,7 +198,7 @@ def moved_path(root, stored, library):
 
 def exists(file):
     """Whether a file, or the first of a set of tiles, lies there."""
-    return os.path.exists(file.replace("<UDIM>", "1001"))
+    return os.path.exists(file.replace("<UDIM>", "1001").replace("<UVTILE>", "u1_v1"))
 
 
 def full_size(scene):

@@ -37,6 +37,35 @@ pub struct RenderSpec {
     pub fps: (u32, u32),
     /// Make a video at the end.
     pub video: bool,
+    /// Set where a frame is more than one picture of four channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layered: Option<Layered>,
+}
+
+/// Frames whose raw file holds view layers, passes, two eyes, or what denoising and compositing need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layered {
+    /// Channels of the raw frame.
+    pub channels: u32,
+    /// Width and height of the picture that is made from it, pixels.
+    pub picture: (u32, u32),
+    /// Reference milliseconds of making that picture.
+    pub finish_reference_ms: u64,
+}
+
+impl RenderSpec {
+    /// Channels of a plain frame: red, green, blue, alpha.
+    pub const PLAIN_CHANNELS: u32 = 4;
+
+    /// Channels of a raw frame.
+    pub fn channels(&self) -> u32 {
+        self.layered.map_or(Self::PLAIN_CHANNELS, |layered| layered.channels)
+    }
+
+    /// Width and height of a finished picture, pixels; two eyes may lie beside each other in it.
+    pub fn picture(&self) -> (u32, u32) {
+        self.layered.map_or((self.width, self.height), |layered| layered.picture)
+    }
 }
 
 /// How leases are chosen among offers.

@@ -9,8 +9,10 @@ use tatau_workload::{
     runtime, template, trace,
 };
 
-/// Most pixels of a frame: what the comparator can hold and compare within its limits (8,192 x 8,192).
+/// Most pixels of a frame: what a validator's crops and the comparator's pictures are limited to (8,192 x 8,192).
 const MOST_PIXELS: u64 = 1 << 26;
+/// Most values (pixels times channels) of a raw frame: what fits into a file that a task may deliver, 4 bytes each.
+const MOST_VALUES: u64 = 1_000_000_000;
 
 /// Environments that jobs may name.
 pub(crate) fn environments() -> Vec<String> {
@@ -34,24 +36,35 @@ impl Inspected {
 
     /// The job's frozen values; refused scenes and open sets have none, and the sentence is for their buyer.
     pub(crate) fn spec(&self, frames: &[i32], video: bool) -> Result<RenderSpec, ApiError> {
-        let spec = inspection::render_spec(&self.report, frames, video).map_err(|e| match e {
+        let spec = inspection::render_spec(&self.report, frames, video, self.score_milli);
+        let spec = spec.map_err(|e| match e {
             ReportError::Missing { .. } => ApiError::conflict(e.to_string()),
             _ => ApiError::invalid(e.to_string()),
         })?;
-        check_frame_size(spec.width, spec.height)?;
+        check_frame_size(&spec)?;
         Ok(spec)
     }
 }
 
 /// Nothing is rendered that could not be checked afterwards.
-fn check_frame_size(width: u32, height: u32) -> Result<(), ApiError> {
-    if u64::from(width) * u64::from(height) <= MOST_PIXELS {
-        return Ok(());
+fn check_frame_size(spec: &RenderSpec) -> Result<(), ApiError> {
+    let area = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
+    let (width, height) = spec.picture();
+    if area((width, height)).max(area((spec.width, spec.height))) > MOST_PIXELS {
+        return Err(ApiError::invalid(format!(
+            "frames of {width} x {height} pixels are too large to be checked; at most {MOST_PIXELS} pixels (8192 x 8192) are \
+             possible, so lower the resolution"
+        )));
     }
-    Err(ApiError::invalid(format!(
-        "frames of {width} x {height} pixels are too large to be checked; at most {MOST_PIXELS} pixels (8192 x 8192) are \
-         possible, so lower the resolution"
-    )))
+    let channels = u64::from(spec.channels());
+    if area((spec.width, spec.height)).saturating_mul(channels) > MOST_VALUES {
+        return Err(ApiError::invalid(format!(
+            "frames of {} x {} pixels with {channels} channels are too large to be delivered; lower the resolution, or \
+             switch off passes and view layers",
+            spec.width, spec.height
+        )));
+    }
+    Ok(())
 }
 
 /// Reads an inspection's report: its delivered result, as soon as it is delivered.
@@ -157,14 +170,30 @@ pub(crate) async fn check_inputs(app: &App, inputs: BlobId, scene: &str) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tatau_model::Layered;
 
     #[test]
     fn frames_that_the_comparator_could_not_hold_are_refused() {
+        let of = |width, height, channels| {
+            let layered = Layered { channels, picture: (width, height), finish_reference_ms: 1 };
+            let spec = RenderSpec {
+                frames: vec![1],
+                width,
+                height,
+                samples: 1,
+                fps: (24, 1),
+                video: false,
+                layered: Some(layered),
+            };
+            check_frame_size(&spec).is_ok()
+        };
         for (width, height, fits) in
             [(1, 1, true), (8_192, 8_192, true), (16_384, 4_096, true), (8_193, 8_192, false)]
         {
-            assert_eq!(check_frame_size(width, height).is_ok(), fits, "{width} x {height}");
+            assert_eq!(of(width, height, 4), fits, "{width} x {height}");
         }
-        assert!(check_frame_size(u32::MAX, u32::MAX).is_err());
+        assert!(!of(u32::MAX, u32::MAX, u32::MAX));
+        assert!(of(8_192, 4_096, 22), "a panorama for two eyes, denoised");
+        assert!(!of(8_192, 4_096, 45), "and with every pass");
     }
 }

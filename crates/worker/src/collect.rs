@@ -27,8 +27,8 @@ pub struct Collected {
     pub trace_root: Digest,
     /// Pixel-samples of a frame, 1 for other tasks.
     pub units: u64,
-    /// Pixels of the frame, by its trace.
-    pub pixels: Option<u64>,
+    /// The frame's trace, if it has one.
+    pub tiles: Option<Tiles>,
     /// Time of the work without loading, as the runtime measured it.
     pub render_ms: Option<u64>,
 }
@@ -63,8 +63,8 @@ pub async fn collect(work: &Work, folder: &Path) -> Result<Collected, Fault> {
 
 fn collect_task(work: &Work, folder: &Path) -> Result<Collected, Fault> {
     let collected = collect_now(folder, trace_file(work).as_deref())?;
-    let fits = match collected.pixels {
-        Some(pixels) => check_frame(work, pixels, &collected.files),
+    let fits = match &collected.tiles {
+        Some(tiles) => check_frame(work, tiles, &collected.files),
         None => check_outputs(work, &collected.files),
     };
     fits.map_err(|e| bad(e.to_string()))?;
@@ -89,16 +89,16 @@ fn collect_now(folder: &Path, trace: Option<&str>) -> Result<Collected, Fault> {
     let files = hash_files(folder)?;
     let result = read_result(folder)?;
     let manifest_root = manifest_root(&files);
-    let (trace_root, units, pixels) = if let Some(name) = trace {
+    let (trace_root, units, tiles) = if let Some(name) = trace {
         let bytes = read_limited(&folder.join(name), MAX_TRACE_BYTES)?;
         let tiles = Tiles::parse(&bytes).map_err(|e| bad(e.to_string()))?;
         let root = tiles.root().map_err(|e| bad(e.to_string()))?;
-        (root, pixel_samples(&result)?, Some(u64::from(tiles.width) * u64::from(tiles.height)))
+        (root, pixel_samples(&result)?, Some(tiles))
     } else {
         (manifest_root, 1, None)
     };
     let render_ms = result.render_ms.filter(|ms| ms.is_finite() && *ms >= 0.0).map(|ms| ms.round() as u64);
-    Ok(Collected { files, manifest_root, trace_root, units, pixels, render_ms })
+    Ok(Collected { files, manifest_root, trace_root, units, tiles, render_ms })
 }
 
 impl Collected {
@@ -214,7 +214,7 @@ mod tests {
                 folder(&[("frame_0001.exr", exr), ("frame_0001.tiles", &tiles), ("result.json", result)]);
             collect_task(&work, dir.path())
         };
-        assert_eq!(made(b"pixels").unwrap().pixels, Some(8));
+        assert_eq!(made(b"pixels").unwrap().tiles.map(|t| (t.width, t.height, t.channels)), Some((4, 2, 4)));
         let told = made(&vec![0; (1 << 20) + 8 * 17 + 1]).unwrap_err();
         assert!(told.code == "bad_output" && told.sentence.contains("frame_0001.exr"), "{told:?}");
         assert_eq!(made(b"").unwrap_err().code, "bad_output");

@@ -1,7 +1,7 @@
 //! What an audit re-computes of a task.
 
 use tatau_evidence::Draw;
-use tatau_model::{AuditWork, Digest, Job, JobKind, Work};
+use tatau_model::{AuditWork, Digest, Job, JobKind, RenderSpec, Work};
 
 /// The purpose under which crops are drawn from a challenge.
 const DRAW_LABEL: &str = "crops";
@@ -40,6 +40,14 @@ pub fn frame_size(work: &Work, job: &Job) -> Option<(u32, u32)> {
         (Work::Render { .. }, JobKind::Render(spec)) => Some((spec.width, spec.height)),
         (Work::Benchmark, _) => Some((BENCHMARK.width, BENCHMARK.height)),
         _ => None,
+    }
+}
+
+/// Channels of the raw frames of a job.
+pub fn channels(job: &Job) -> u32 {
+    match &job.kind {
+        JobKind::Render(spec) => spec.channels(),
+        _ => RenderSpec::PLAIN_CHANNELS,
     }
 }
 

@@ -4,7 +4,7 @@ use tatau_model::{Address, Amount, BlobId, Job, JobId, JobKind, JobState, Millis
 
 pub(crate) fn render_job(frames: &[i32], video: bool) -> Job {
     let spec =
-        RenderSpec { frames: frames.to_vec(), width: 480, height: 270, samples: 64, fps: (24, 1), video };
+        RenderSpec { frames: frames.to_vec(), width: 480, height: 270, samples: 64, fps: (24, 1), video, layered: None };
     job(JobKind::Render(spec))
 }
 

@@ -1,9 +1,9 @@
 //! An inspection's report: what a stranger's runtime says of a stranger's scene, read with limits, and what follows.
 
-use crate::{frames, trace};
+use crate::{frames, trace, units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tatau_model::RenderSpec;
+use tatau_model::{Layered, RenderSpec};
 
 /// Most files that a report lists.
 pub const MAX_FILES: usize = 4_096;
@@ -11,6 +11,8 @@ pub const MAX_FILES: usize = 4_096;
 pub const MAX_VIDEO_FRAMES: usize = 20_000;
 /// Most reference milliseconds of one frame: 24 hours of a GTX 1080 Ti.
 pub const MAX_REFERENCE_MS: u64 = 24 * 3_600_000;
+/// Most view layers and cameras that a report names.
+const MAX_NAMED: usize = 64;
 const MAX_TOLD: usize = 256;
 const MAX_TEXT_BYTES: usize = 4_096;
 const MAX_PIXELS: u64 = 1 << 28;
@@ -88,6 +90,30 @@ pub struct Probe {
     pub load_ms: f64,
     /// One whole frame on that machine, ms.
     pub frame_ms: f64,
+    /// Its picture there, ms; denoising and compositing are in it.
+    #[serde(default)]
+    pub finish_ms: Option<f64>,
+}
+
+/// Width and height, pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// What a viewer must know to show pictures all around.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panorama {
+    /// `equirectangular`, `fisheye_equisolid`, …
+    pub kind: String,
+    /// Equirectangular and the whole sphere.
+    pub full: bool,
+    /// How two eyes share the picture: `top_bottom`, `side_by_side`, `anaglyph`, `interlace`.
+    #[serde(default)]
+    pub stereo: Option<String>,
 }
 
 /// The report.
@@ -121,6 +147,27 @@ pub struct Report {
     pub denoise: bool,
     /// Is adaptive sampling on?
     pub adaptive: bool,
+    /// Does the compositor change the picture?
+    #[serde(default)]
+    pub compositor: bool,
+    /// View layers that are rendered.
+    #[serde(default)]
+    pub layers: Vec<String>,
+    /// Cameras that the animation is seen through.
+    #[serde(default)]
+    pub cameras: Vec<String>,
+    /// Channels of a raw frame, known where a frame was probed.
+    #[serde(default)]
+    pub channels: Option<u32>,
+    /// Size of a finished picture; two eyes may lie beside each other in it.
+    #[serde(default)]
+    pub picture: Option<Size>,
+    /// How two eyes share the picture, where there are two.
+    #[serde(default)]
+    pub stereo: Option<String>,
+    /// Set where every picture is a panorama.
+    #[serde(default)]
+    pub panorama: Option<Panorama>,
     /// Outside files.
     pub files: Vec<SceneFile>,
     /// How many there are, also beyond the list.
@@ -153,10 +200,15 @@ impl Report {
         {
             return Err(ReportError::Malformed("lists too much"));
         }
+        if self.layers.len() > MAX_NAMED || self.cameras.len() > MAX_NAMED {
+            return Err(ReportError::Malformed("names too many layers or cameras"));
+        }
         if self.files_total < self.files.len() as u64 {
             return Err(ReportError::Malformed("contradicts itself in its number of files"));
         }
         let mut texts = vec![&self.blender, &self.saved_by, &self.engine, &self.scene];
+        texts.extend(self.layers.iter().chain(&self.cameras).chain(&self.stereo));
+        texts.extend(self.panorama.iter().flat_map(|p| [&p.kind].into_iter().chain(&p.stereo)));
         texts.extend(told.flat_map(|t| [&t.code, &t.sentence]));
         texts.extend(self.files.iter().flat_map(|f| [&f.kind, &f.path, &f.resolved]));
         texts.extend(self.files.iter().filter_map(|f| f.from.as_ref()));
@@ -168,12 +220,23 @@ impl Report {
         if !edge(self.width) || !edge(self.height) || pixels == 0 {
             return Err(ReportError::Malformed("has an impossible frame size"));
         }
+        if self.channels.is_some_and(|n| !(1..=trace::MAX_CHANNELS).contains(&n)) {
+            return Err(ReportError::Malformed("has an impossible number of channels"));
+        }
+        let fits = |size: Size| {
+            let times = |part: u32, whole: u32| part == whole || Some(part) == whole.checked_mul(2);
+            times(size.width, self.width) && times(size.height, self.height)
+        };
+        if self.picture.is_some_and(|size| !fits(size)) {
+            return Err(ReportError::Malformed("has an impossible picture size"));
+        }
         let frame = |n: i32| (-frames::MAX_FRAME - 1..=frames::MAX_FRAME + 1).contains(&n);
         if !frame(self.frame_start) || !frame(self.frame_end) {
             return Err(ReportError::Malformed("has an impossible frame number"));
         }
         let time = |ms: f64| ms.is_finite() && ms >= 0.0;
-        if self.probe.as_ref().is_some_and(|p| !time(p.load_ms) || !time(p.frame_ms)) {
+        let probed = |p: &Probe| time(p.load_ms) && time(p.frame_ms) && p.finish_ms.is_none_or(time);
+        if !self.probe.as_ref().is_none_or(probed) {
             return Err(ReportError::Malformed("has a time that is none"));
         }
         Ok(())
@@ -214,8 +277,14 @@ pub fn comparable(bytes: &[u8]) -> Result<Value, ReportError> {
     Ok(value)
 }
 
-/// What is frozen when the job is paid; refuses scenes that cannot be rendered, and sets that are not closed.
-pub fn render_spec(report: &Report, frames: &[i32], video: bool) -> Result<RenderSpec, ReportError> {
+/// What is frozen when the job is paid; refuses scenes that cannot be rendered, and sets that are not closed. `score` is that of
+/// the card that probed, in thousandths.
+pub fn render_spec(
+    report: &Report,
+    frames: &[i32],
+    video: bool,
+    score: u64,
+) -> Result<RenderSpec, ReportError> {
     if let Some(sentence) = report.refusal() {
         return Err(ReportError::Refused(sentence));
     }
@@ -253,22 +322,41 @@ pub fn render_spec(report: &Report, frames: &[i32], video: bool) -> Result<Rende
         samples,
         fps: (report.fps.num, report.fps.den),
         video,
+        layered: layered(report, score)?,
     })
+}
+
+/// How the scene's frames go beyond plain pictures; what the probe did not measure costs what a plain picture does.
+fn layered(report: &Report, score: u64) -> Result<Option<Layered>, ReportError> {
+    let channels = report.channels.unwrap_or(RenderSpec::PLAIN_CHANNELS);
+    let picture = report.picture.map_or((report.width, report.height), |size| (size.width, size.height));
+    let plain = channels == RenderSpec::PLAIN_CHANNELS && picture == (report.width, report.height);
+    if plain && !report.denoise && !report.compositor {
+        return Ok(None);
+    }
+    let least = units::finish_reference_ms(picture.0, picture.1);
+    let probed = report.probe.as_ref().and_then(|probe| probe.finish_ms);
+    let measured = probed.map_or(Ok(0), |ms| on_the_reference_card(ms, score))?;
+    Ok(Some(Layered { channels, picture, finish_reference_ms: measured.max(least) }))
 }
 
 /// Reference milliseconds of one frame: the probe's estimate × the score of the card that probed ÷ 1000, at least 1.
 pub fn reference_ms(report: &Report, probe_score_milli: u64) -> Result<u64, ReportError> {
     let probe = report.probe.as_ref().ok_or(ReportError::NoProbe)?;
-    let ms = probe.frame_ms * probe_score_milli.max(1) as f64 / 1_000.0;
-    if ms <= 0.0 {
+    if probe.frame_ms <= 0.0 {
         return Err(ReportError::Malformed("measured no time at all"));
     }
+    on_the_reference_card(probe.frame_ms, probe_score_milli).map(|ms| ms.max(1))
+}
+
+fn on_the_reference_card(ms: f64, score_milli: u64) -> Result<u64, ReportError> {
+    let ms = ms * score_milli.max(1) as f64 / 1_000.0;
     if ms > MAX_REFERENCE_MS as f64 {
         return Err(ReportError::TooMuch(
             "one frame would take more than a day of a GTX 1080 Ti; lower its size or its samples",
         ));
     }
-    Ok((ms.ceil() as u64).max(1))
+    Ok(ms.ceil() as u64)
 }
 
 #[cfg(test)]

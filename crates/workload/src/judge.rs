@@ -67,7 +67,7 @@ pub fn judge_request(
     }
     let request = json!({
         "kind": "compare", "claim": place(claim, &raw)?, "tiles": place(claim, &tiles)?,
-        "width": width, "height": height, "crops": rows,
+        "width": width, "height": height, "channels": audit::channels(job), "crops": rows,
     });
     Ok(request.to_string())
 }
@@ -89,7 +89,7 @@ pub fn agree_request(
 
 fn whole_request(work: &Work, job: &Job, a: &[Placed], b: &[Placed]) -> Result<String, JudgeError> {
     let size = match &job.kind {
-        tatau_model::JobKind::Render(spec) => Some((spec.width, spec.height)),
+        tatau_model::JobKind::Render(spec) => Some(spec.picture()),
         _ => None,
     };
     match (work, size) {

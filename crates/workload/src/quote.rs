@@ -16,10 +16,10 @@ pub struct Wanted {
     pub reference_ms: u64,
     /// Number of frames.
     pub frames: u64,
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
+    /// Reference milliseconds of a frame's picture.
+    pub picture_reference_ms: u64,
+    /// Width and height of a picture, pixels.
+    pub picture: (u32, u32),
     /// With a video at the end.
     pub video: bool,
     /// The platform's least price of a lease.
@@ -97,15 +97,18 @@ fn limit(strategy: Strategy, lines: &[&OfferLine]) -> Result<Amount, AmountError
 fn total(wanted: &Wanted, ask: Amount) -> Result<Amount, AmountError> {
     let lease =
         |reference_ms: u64| units::price(ask, reference_ms).map(|price| price.max(wanted.least_price));
-    let frame =
-        lease(wanted.reference_ms)?.add(lease(units::finish_reference_ms(wanted.width, wanted.height))?)?;
+    let frame = lease(wanted.reference_ms)?.add(lease(wanted.picture_reference_ms)?)?;
     let count = i64::try_from(wanted.frames).map_err(|_| AmountError::Overflow)?;
     let frames = frame.times(count)?;
     if wanted.video {
-        frames.add(lease(units::video_reference_ms(wanted.frames, wanted.width, wanted.height))?)
+        frames.add(lease(video_reference_ms(wanted))?)
     } else {
         Ok(frames)
     }
+}
+
+fn video_reference_ms(wanted: &Wanted) -> u64 {
+    units::video_reference_ms(wanted.frames, wanted.picture.0, wanted.picture.1)
 }
 
 /// Each offer's price, weighted with the share of the work that its cards take (their number × score), rounded up.
@@ -127,7 +130,7 @@ fn expected_ms(wanted: &Wanted, used: &[&OfferLine]) -> u64 {
         let ms = u128::from(reference_ms) * 1_000 / u128::from(score.max(1));
         u64::try_from(ms).unwrap_or(u64::MAX).max(1)
     };
-    let each = wanted.reference_ms.saturating_add(units::finish_reference_ms(wanted.width, wanted.height));
+    let each = wanted.reference_ms.saturating_add(wanted.picture_reference_ms);
     let made = |within: u64| -> u128 {
         used.iter().map(|l| u128::from(l.cards) * u128::from(within / on(each, l.score_milli))).sum()
     };
@@ -138,8 +141,7 @@ fn expected_ms(wanted: &Wanted, used: &[&OfferLine]) -> u64 {
         if made(middle) >= u128::from(wanted.frames) { high = middle } else { low = middle + 1 }
     }
     let best = used.iter().map(|l| l.score_milli).max().unwrap_or(1);
-    let video = units::video_reference_ms(wanted.frames, wanted.width, wanted.height);
-    low.saturating_add(if wanted.video { on(video, best) } else { 0 })
+    low.saturating_add(if wanted.video { on(video_reference_ms(wanted), best) } else { 0 })
 }
 
 #[cfg(test)]

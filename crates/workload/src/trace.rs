@@ -4,15 +4,15 @@
 //! tile, row by row from the top left, the SHA-256 of its float32 pixels.
 
 use tatau_evidence::merkle::{TILE_PX, manifest_root, tile_count, trace_root};
-use tatau_model::{Digest, Job, JobKind, OutputFile, Work};
+use tatau_model::{Digest, Job, JobKind, OutputFile, RenderSpec, Work};
 
 const MAGIC: &[u8] = b"TTIL1\0";
 const HEADER_BYTES: usize = MAGIC.len() + 16;
 const HASH_BYTES: usize = 32;
 /// Longest edge of a frame, pixels; the runtime renders no larger ones.
 pub const MAX_EDGE_PX: u32 = 16_384;
-/// More channels than any frame has.
-const MAX_CHANNELS: u32 = 64;
+/// Most channels of a raw frame; the runtime renders no more.
+pub const MAX_CHANNELS: u32 = 128;
 /// Largest trace: 256 x 256 tiles.
 pub const MAX_TRACE_BYTES: u64 = HEADER_BYTES as u64 + 256 * 256 * HASH_BYTES as u64;
 /// Largest `result.json`.
@@ -136,18 +136,38 @@ pub fn check_outputs(work: &Work, files: &[OutputFile]) -> Result<(), TraceError
 
 /// As [`check_outputs`], with limits that follow from the job's own frame size and count.
 pub fn check_sizes(work: &Work, job: &Job, files: &[OutputFile]) -> Result<(), TraceError> {
-    let (pixels, frames) = match (work, &job.kind) {
-        (_, JobKind::Render(spec)) => {
-            (u64::from(spec.width) * u64::from(spec.height), spec.frames.len() as u64)
-        }
-        _ => (crate::audit::frame_size(work, job).map_or(0, |(w, h)| u64::from(w) * u64::from(h)), 1),
+    let area = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
+    let shape = match (work, &job.kind) {
+        (_, JobKind::Render(spec)) => Shape {
+            pixels: area((spec.width, spec.height)),
+            channels: spec.channels(),
+            picture: area(spec.picture()),
+            frames: spec.frames.len() as u64,
+        },
+        _ => Shape::plain(crate::audit::frame_size(work, job).map_or(0, area)),
     };
-    check_each(work, files, |name| most_bytes(name, Some((pixels, frames))))
+    check_each(work, files, |name| most_bytes(name, Some(&shape)))
 }
 
-/// As [`check_outputs`], where the frame's pixels are known but not its job: what a node asks before it promises anything.
-pub fn check_frame(work: &Work, pixels: u64, files: &[OutputFile]) -> Result<(), TraceError> {
-    check_each(work, files, |name| most_bytes(name, Some((pixels, 1))))
+/// As [`check_outputs`], where a frame's trace is known but not its job: what a node asks before it promises anything.
+pub fn check_frame(work: &Work, tiles: &Tiles, files: &[OutputFile]) -> Result<(), TraceError> {
+    let pixels = u64::from(tiles.width) * u64::from(tiles.height);
+    let shape = Shape { channels: tiles.channels, ..Shape::plain(pixels) };
+    check_each(work, files, |name| most_bytes(name, Some(&shape)))
+}
+
+/// What bounds the sizes of a job's files.
+struct Shape {
+    pixels: u64,
+    channels: u32,
+    picture: u64,
+    frames: u64,
+}
+
+impl Shape {
+    fn plain(pixels: u64) -> Self {
+        Self { pixels, channels: RenderSpec::PLAIN_CHANNELS, picture: pixels, frames: 1 }
+    }
 }
 
 fn check_each(work: &Work, files: &[OutputFile], most: impl Fn(&str) -> u64) -> Result<(), TraceError> {
@@ -175,20 +195,16 @@ fn check_each(work: &Work, files: &[OutputFile], most: impl Fn(&str) -> u64) -> 
     }
 }
 
-/// Most bytes a file of that name can have; with the frame's pixels and the number of frames, a tighter bound: float32 RGBA
-/// for raw frames, 16-bit RGBA for pictures, uncompressed 4:2:0 for video.
-fn most_bytes(name: &str, shape: Option<(u64, u64)>) -> u64 {
-    let bound = |each: u64, count: u64, most: u64| match shape {
-        None => most,
-        Some((pixels, _)) => {
-            pixels.saturating_mul(each).saturating_mul(count).saturating_add(SLACK_BYTES).min(most)
-        }
+/// Most bytes a file of that name can have; with the shape of the job's frames a tighter bound: a float32 a channel for raw
+/// frames, 16-bit RGBA for pictures, uncompressed 4:2:0 for video, and a byte a pixel for what does not compress.
+fn most_bytes(name: &str, shape: Option<&Shape>) -> u64 {
+    let bound = |pixels: &dyn Fn(&Shape) -> u64, most: u64| {
+        shape.map_or(most, |shape| pixels(shape).saturating_add(SLACK_BYTES).min(most))
     };
-    let frames = shape.map_or(1, |(_, frames)| frames);
     match name.rsplit_once('.').map(|(_, kind)| kind) {
-        Some("exr") => bound(17, 1, MAX_FRAME_BYTES),
-        Some("png") => bound(9, 1, MAX_FRAME_BYTES),
-        Some("mp4") => bound(2, frames, MAX_VIDEO_BYTES),
+        Some("exr") => bound(&|s| s.pixels.saturating_mul(u64::from(s.channels) * 4 + 1), MAX_FRAME_BYTES),
+        Some("png") => bound(&|s| s.picture.saturating_mul(9), MAX_FRAME_BYTES),
+        Some("mp4") => bound(&|s| s.picture.saturating_mul(2).saturating_mul(s.frames), MAX_VIDEO_BYTES),
         Some("tiles") => MAX_TRACE_BYTES,
         _ => MAX_RESULT_BYTES,
     }

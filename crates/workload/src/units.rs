@@ -3,7 +3,7 @@
 //! One core of a server is score 40 (`tatau_model::card::CLASSES`), so a second on a core is 40 reference milliseconds.
 
 use crate::audit::BENCHMARK;
-use tatau_model::{Amount, AmountError, AuditWork, Job, JobKind, Work};
+use tatau_model::{Amount, AmountError, AuditWork, Job, JobKind, RenderSpec, Work};
 
 /// Milliseconds in an hour.
 const HOUR_MS: u64 = 3_600_000;
@@ -54,17 +54,25 @@ pub fn reference_ms(work: &Work, job: &Job) -> u64 {
         (Work::Render { .. }, _) => job.reference_ms,
         (Work::Inspect, _) => INSPECT_REFERENCE_MS,
         (Work::Benchmark, _) => BENCHMARK_REFERENCE_MS,
-        (Work::Finish { .. }, JobKind::Render(spec)) => finish_reference_ms(spec.width, spec.height),
+        (Work::Finish { .. }, JobKind::Render(spec)) => picture_reference_ms(spec),
         (Work::Finish { .. }, _) => on_a_core(FINISH_BASE_MS),
         (Work::Video, JobKind::Render(spec)) => {
-            video_reference_ms(spec.frames.len() as u64, spec.width, spec.height)
+            let (width, height) = spec.picture();
+            video_reference_ms(spec.frames.len() as u64, width, height)
         }
         (Work::Video, _) => on_a_core(VIDEO_BASE_MS),
     };
     ms.max(1)
 }
 
-/// Reference milliseconds of one picture of that size.
+/// Reference milliseconds of one picture of the job: as probed where it is denoised or composited.
+pub fn picture_reference_ms(spec: &RenderSpec) -> u64 {
+    spec.layered
+        .map_or_else(|| finish_reference_ms(spec.width, spec.height), |layered| layered.finish_reference_ms)
+        .max(1)
+}
+
+/// Reference milliseconds of one picture of that size that needs its view transform alone.
 pub fn finish_reference_ms(width: u32, height: u32) -> u64 {
     let pixels = u64::from(width) * u64::from(height);
     on_a_core(FINISH_BASE_MS.saturating_add(pixels.saturating_mul(FINISH_PIXELS_MS) / FINISH_PIXELS)).max(1)

@@ -104,41 +104,11 @@ def test_the_factory_scene_is_refused_with_both_reasons(room):
     made.down()
 
 
-@pytest.mark.parametrize(
-    "code, change",
-    [
-        ("no_camera", "s.camera = None"), ("denoise_on", "s.cycles.use_denoising = True"), ("time_limit", "s.cycles.time_limit = 5"),
-        ("render_region", "s.render.use_border = True"), ("multiview", "s.render.use_multiview = True"),
-    ],
-)
-def test_settings_that_cannot_be_audited(room, code, change):
-    made = opened(room, code, change + "\n")
-    assert codes(made.run(kind="inspect")) == [code]
-    assert made.run(kind="render", frame=1).startswith(f"tatau_error: {code} ")
+def test_settings_that_cannot_be_audited(room):
+    made = opened(room, "time-limit", "s.cycles.time_limit = 5\n")  # the other settings: examples/corpus
+    assert codes(made.run(kind="inspect")) == ["time_limit"]
+    assert made.run(kind="render", frame=1).startswith("tatau_error: time_limit ")
     made.down()
-
-
-SIMULATIONS = {
-    "cloth": "cube.modifiers.new('c', 'CLOTH')",
-    "particles": "cube.modifiers.new('p', 'PARTICLE_SYSTEM')",
-    "rigid": "bpy.ops.rigidbody.world_add(); bpy.context.view_layer.objects.active = cube; bpy.ops.rigidbody.object_add()",
-    "zone": (
-        "t = bpy.data.node_groups.new('t', 'GeometryNodeTree'); t.interface.new_socket('g', in_out='OUTPUT', socket_type='NodeSocketGeometry')\n"
-        "a = t.nodes.new('GeometryNodeSimulationInput'); b = t.nodes.new('GeometryNodeSimulationOutput'); a.pair_with_output(b)\n"
-        "t.nodes.new('NodeGroupOutput'); m = cube.modifiers.new('g', 'NODES'); m.node_group = t"
-    ),
-}
-
-
-@pytest.mark.parametrize("name", sorted(SIMULATIONS))
-def test_simulations_must_be_baked(room, name):
-    report = inspected(room, f"simulation-{name}", SIMULATIONS[name] + "\n")
-    assert codes(report) == ["simulation_zone" if name == "zone" else "not_baked"], report["refusals"]
-
-
-def test_a_baked_cloth_passes(room):
-    bake = "\nm = cube.modifiers.new('c', 'CLOTH'); m.point_cache.frame_end = 3\nwith bpy.context.temp_override(scene=s, active_object=cube, object=cube, point_cache=m.point_cache):\n    bpy.ops.ptcache.bake(bake=True)\n"
-    assert codes(inspected(room, "baked", bake)) == []
 
 
 def test_scripts_never_run_and_are_named(room):
@@ -155,10 +125,6 @@ def test_scripts_never_run_and_are_named(room):
     made.run(kind="render", frame=2)
     made.down()
     assert "scripts" in codes(report) and not mark.exists()
-
-
-def test_simple_drivers_are_fine(room):
-    assert codes(inspected(room, "simple", "d = cube.driver_add('location', 0).driver; d.expression = 'sin(frame) * 2'\n")) == []
 
 
 def test_files_are_found_and_missing_ones_named(room):

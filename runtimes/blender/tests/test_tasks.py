@@ -13,6 +13,7 @@ import pytest
 from conftest import Session, make_scene, python
 
 import decoded
+import exr
 import pixels
 
 CROPS = [{"x": 60, "y": 30, "w": 40, "h": 33}, {"x": 0, "y": 0, "w": 17, "h": 19}, {"x": 141, "y": 70, "w": 19, "h": 20}, {"x": 79, "y": 44, "w": 1, "h": 1}]
@@ -36,7 +37,7 @@ def with_files(result):
 def test_render_writes_what_openexr_reads(frame):
     assert (frame["width"], frame["height"], frame["samples"], frame["channels"]) == (160, 90, 8, list("ABGR"))
     file = frame["out"] / "frame_0002.exr"
-    ours, names = pixels.read_exr(file, (160, 90), 4)
+    ours, names = exr.read_exr(file, (160, 90), 4)
     theirs = OpenEXR.File(str(file), separate_channels=True).channels()
     assert all((theirs[name].pixels == ours[..., i]).all() for i, name in enumerate(names))
     assert ours[..., 1:].std() > 0.01
@@ -109,7 +110,7 @@ def write(path, image):
 
 def test_compare_names_every_fault(bare, frame, tmp_path):
     claim = claim_of(frame)
-    image, _ = pixels.read_exr(claim["claim"])
+    image, _ = exr.read_exr(claim["claim"])
     assert bare.run(**{**claim, "width": 161})["fault"] == "wrong_size"
     assert bare.run(**{**claim, "claim": claim["tiles"]})["fault"] == "bad_file"
     assert bare.run(**{**claim, "claim": str(tmp_path / "none.exr")})["fault"] == "bad_file"

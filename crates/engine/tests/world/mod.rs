@@ -149,6 +149,7 @@ impl World {
             samples: 64,
             fps: (24, 1),
             video: true,
+            layered: None,
         };
         let job = NewJob {
             owner: self.buyer,

@@ -150,6 +150,7 @@ impl Founding {
             samples: 128,
             fps: (24, 1),
             video: false,
+            layered: None,
         };
         self.event(Event::SubmitJob(NewJob {
             owner: Address([9; 20]),

@@ -76,6 +76,7 @@ impl Market {
             samples: 64,
             fps: (24, 1),
             video: true,
+            layered: None,
         };
         event.changes.push(Change::Job(Box::new(Job {
             id,

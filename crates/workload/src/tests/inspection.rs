@@ -30,7 +30,7 @@ fn changed(pointer: &str, value: Value) -> Result<Report, ReportError> {
 #[test]
 fn a_closed_set_freezes_the_scene_s_own_values() {
     let report = Report::parse(&report(probe(4_000.0))).unwrap();
-    let spec = render_spec(&report, &[3, 1], true).unwrap();
+    let spec = render_spec(&report, &[3, 1], true, 40).unwrap();
     assert_eq!((spec.width, spec.height, spec.samples, spec.fps, spec.video), (480, 270, 64, (24, 1), true));
     assert_eq!(spec.frames, [3, 1]);
     assert_eq!(report.frames(), (1..=24).collect::<Vec<_>>());
@@ -39,15 +39,50 @@ fn a_closed_set_freezes_the_scene_s_own_values() {
 }
 
 #[test]
+fn layers_eyes_and_denoising_are_frozen_with_their_cost() {
+    let mut document: Value = serde_json::from_slice(&report(probe(4_000.0))).unwrap();
+    let plain = render_spec(&Report::parse(document.to_string().as_bytes()).unwrap(), &[1], true, 40).unwrap();
+    assert_eq!((plain.layered, plain.channels(), plain.picture()), (None, 4, (480, 270)));
+    document["channels"] = json!(22);
+    document["picture"] = json!({"width": 480, "height": 540});
+    document["denoise"] = json!(true);
+    document["probe"]["finish_ms"] = json!(50_000.0);
+    document["panorama"] = json!({"kind": "equirectangular", "full": true, "stereo": "top_bottom"});
+    let report = Report::parse(document.to_string().as_bytes()).unwrap();
+    let spec = render_spec(&report, &[1], true, 40).unwrap();
+    let expected = Layered { channels: 22, picture: (480, 540), finish_reference_ms: 2_000 };
+    assert_eq!(spec.layered, Some(expected));
+    assert!(report.panorama.is_some_and(|p| p.full));
+    document["probe"]["finish_ms"] = json!(0.0);
+    let report = Report::parse(document.to_string().as_bytes()).unwrap();
+    let spec = render_spec(&report, &[1], true, 40).unwrap();
+    assert_eq!(units::picture_reference_ms(&spec), units::finish_reference_ms(480, 540), "no cost of zero");
+    for (key, value) in [
+        ("channels", json!(129)),
+        ("channels", json!(0)),
+        ("picture", json!({"width": 481, "height": 270})),
+        ("picture", json!({"width": 960, "height": 100_000})),
+        ("layers", json!(vec!["l"; 65])),
+        ("cameras", json!(["c".repeat(5_000)])),
+        ("stereo", json!("s".repeat(5_000))),
+        ("probe", json!({"load_ms": 1.0, "frame_ms": 1.0, "finish_ms": -1.0})),
+    ] {
+        let mut wrong = document.clone();
+        wrong[key] = value;
+        assert!(Report::parse(wrong.to_string().as_bytes()).is_err(), "{key}");
+    }
+}
+
+#[test]
 fn refusals_and_missing_files_are_told_before_anything_is_paid() {
     let refusals = json!([{"code": "denoise_on", "sentence": "Denoising is on; turn it off."}]);
     let refused = changed("/refusals", refusals).unwrap();
     let sentence = "Denoising is on; turn it off.".to_owned();
-    assert_eq!(render_spec(&refused, &[1], false), Err(ReportError::Refused(sentence)));
+    assert_eq!(render_spec(&refused, &[1], false, 40), Err(ReportError::Refused(sentence)));
     let missing = changed("/files/0/found", json!(false)).unwrap();
     assert_eq!(missing.missing().count(), 1);
     let first = "textures/a.png".to_owned();
-    assert_eq!(render_spec(&missing, &[1], false), Err(ReportError::Missing { count: 1, first }));
+    assert_eq!(render_spec(&missing, &[1], false, 40), Err(ReportError::Missing { count: 1, first }));
     let many: Vec<Value> = (0..9).map(|n| json!({"code": "x", "sentence": format!("No {n}.")})).collect();
     assert_eq!(
         changed("/refusals", json!(many)).unwrap().refusal().as_deref(),
@@ -92,10 +127,10 @@ fn strange_reports_are_refused() {
 #[test]
 fn what_a_job_cannot_hold_is_refused() {
     let good = Report::parse(&report(probe(1.0))).unwrap();
-    assert!(render_spec(&good, &[], false).is_err());
+    assert!(render_spec(&good, &[], false, 40).is_err());
     let many: Vec<i32> = (0..=MAX_VIDEO_FRAMES as i32).collect();
-    assert!(render_spec(&good, &many, false).is_ok());
-    assert!(render_spec(&good, &many, true).is_err());
+    assert!(render_spec(&good, &many, false, 40).is_ok());
+    assert!(render_spec(&good, &many, true, 40).is_err());
     for (pointer, value) in [
         ("/width", json!(20_000)),
         ("/samples", Value::Null),
@@ -103,6 +138,6 @@ fn what_a_job_cannot_hold_is_refused() {
         ("/camera", json!(false)),
         ("/fps/den", json!(0)),
     ] {
-        assert!(render_spec(&changed(pointer, value).unwrap(), &[1], false).is_err(), "{pointer}");
+        assert!(render_spec(&changed(pointer, value).unwrap(), &[1], false, 40).is_err(), "{pointer}");
     }
 }

@@ -33,6 +33,7 @@ fn crops_are_asked_of_the_claim_in_their_drawn_order() {
     let asked: Value = serde_json::from_str(&asked()).unwrap();
     assert_eq!(asked["claim"], "/in/files/attempt-1/frame_0001.exr");
     assert_eq!((asked["width"].as_u64(), asked["height"].as_u64()), (Some(480), Some(270)));
+    assert_eq!(asked["channels"], 4);
     assert_eq!(
         asked["crops"][1],
         json!({"x": 5, "y": 6, "w": 34, "h": 19, "file": "/in/files/audit-1/crop_1.f32"})

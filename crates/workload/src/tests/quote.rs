@@ -4,8 +4,8 @@ use tatau_model::amount::NANO;
 const WANTED: Wanted = Wanted {
     reference_ms: 160,
     frames: 24,
-    width: 480,
-    height: 270,
+    picture_reference_ms: 10,
+    picture: (480, 270),
     video: true,
     least_price: Amount(1_000),
 };
@@ -43,7 +43,7 @@ fn strategies_trade_price_for_time() {
 fn the_price_is_that_of_the_leases() {
     let rows = quote(&WANTED, &[line("cpu", 40, NANO, 1)]).unwrap();
     let lease = |ms| units::price(Amount(NANO), ms).unwrap().0;
-    let expected = 24 * (lease(160) + lease(units::finish_reference_ms(480, 270)))
+    let expected = 24 * (lease(160) + lease(10))
         + lease(units::video_reference_ms(24, 480, 270));
     let balanced = row(&rows, "cpu", Strategy::Balanced);
     assert_eq!((balanced.price, balanced.cap), (Amount(expected), Amount(expected * 3 / 2)));
@@ -55,7 +55,7 @@ fn the_price_is_that_of_the_leases() {
 #[test]
 fn time_counts_whole_frames_on_whole_cards() {
     let wanted = Wanted { frames: 5, video: false, ..WANTED };
-    let frame = (160 + units::finish_reference_ms(480, 270)) * 25;
+    let frame = (160 + 10) * 25;
     let on = |cards| quote(&wanted, &[line("cpu", 40, NANO, cards)]).unwrap()[0].time_ms;
     assert_eq!([on(1), on(2), on(4), on(5), on(500)], [5, 3, 2, 1, 1].map(|n| n * frame));
 }

@@ -24,8 +24,8 @@ fn every_program_that_a_session_can_reach_is_embedded_as_it_is() {
     let mut open: Vec<String> = ENTRIES.iter().map(|name| (*name).to_owned()).collect();
     while let Some(name) = open.pop() {
         let text = std::fs::read_to_string(folder().join(format!("{name}.py"))).unwrap();
-        let code: String =
-            text.lines().filter(|line| line.contains("import") || line.contains('"')).collect();
+        let lines = text.lines().filter(|line| line.contains("import") || line.contains('"'));
+        let code: String = lines.flat_map(|line| [line, "\n"]).collect();
         if reached.insert(name) {
             open.extend(named(&code).into_iter().filter(|word| there(word) && !reached.contains(word)));
         }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::fixtures::{inspect_job, render_job};
-use tatau_model::BlobId;
+use tatau_model::{BlobId, Layered};
 
 fn tiles_file(width: u32, height: u32, tile: u32, channels: u32, hashes: usize) -> Vec<u8> {
     let mut file = MAGIC.to_vec();
@@ -90,6 +90,17 @@ fn deliveries_are_complete_without_extras_and_of_possible_size() {
     let huge = delivered(&[good[0], good[1], (good[2].0, 10_000_000)]);
     assert_eq!(check_outputs(&work, &huge), Ok(()));
     assert!(check_sizes(&work, &job, &huge).is_err(), "10 MB are no 480 x 270 pixels");
+    let mut rich = job.clone();
+    if let JobKind::Render(spec) = &mut rich.kind {
+        let layered = Layered { channels: 22, picture: (480, 540), finish_reference_ms: 9 };
+        spec.layered = Some(layered);
+    }
+    assert_eq!(check_sizes(&work, &rich, &huge), Ok(()), "with 22 channels they may be");
+    let picture = |bytes| delivered(&[good[0], ("frame_0001.png", bytes)]);
+    let finish = Work::Finish { frame: 1 };
+    assert!(check_sizes(&finish, &job, &picture(480 * 540 * 9)).is_ok(), "a mebibyte is spare");
+    assert!(check_sizes(&finish, &job, &picture(480 * 540 * 9 + (1 << 20))).is_err());
+    assert!(check_sizes(&finish, &rich, &picture(480 * 540 * 9 + (1 << 20))).is_ok());
     assert_eq!(check_sizes(&Work::Inspect, &inspect_job(), &delivered(&[("result.json", 9)])), Ok(()));
 }
 

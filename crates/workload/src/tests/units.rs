@@ -24,6 +24,11 @@ fn reference_times_grow_with_the_work_and_are_never_nothing() {
     }
     let large = (reference_ms(&Work::Finish { frame: 1 }, &job), reference_ms(&Work::Video, &job));
     assert!(small.0 >= 1 && small.1 >= 1 && large.0 > 100 * small.0 && large.1 > 1_000 * small.1);
+    if let JobKind::Render(spec) = &mut job.kind {
+        let layered = tatau_model::Layered { channels: 11, picture: (480, 270), finish_reference_ms: 777 };
+        spec.layered = Some(layered);
+    }
+    assert_eq!(reference_ms(&Work::Finish { frame: 1 }, &job), 777, "denoising is paid for as it was probed");
     job.reference_ms = 0;
     assert_eq!(reference_ms(&Work::Render { frame: 1 }, &job), 1);
 }

@@ -9,6 +9,7 @@ use tatau_model::{Amount, Clock, Millis, SystemClock};
 use tatau_workload::{
     frames,
     quote::{self, OfferLine, Wanted},
+    units,
 };
 
 pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Json<Quote>, ApiError> {
@@ -24,8 +25,8 @@ pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Js
     let wanted = Wanted {
         reference_ms,
         frames: frames.len() as u64,
-        width: spec.width,
-        height: spec.height,
+        picture_reference_ms: units::picture_reference_ms(&spec),
+        picture: spec.picture(),
         video,
         least_price: app.config.least_price,
     };
