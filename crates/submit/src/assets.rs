@@ -4,7 +4,7 @@
 //! in it is a wish: what is uploaded lies in the scene's folder, or is a known kind of asset in the scene's reach (a few folders
 //! up, never above the home folder), or lies in a folder that the buyer named. Nothing hidden is ever taken.
 
-use crate::{Scene, SubmitError};
+use crate::{Scene, SubmitError, spelling};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -146,32 +146,39 @@ impl AssetSet {
 
     /// The file on this disk, without links, or why it is not taken.
     fn find(&self, up: usize, rest: &str) -> Result<PathBuf, String> {
-        let stored = match rest.strip_prefix(ABSOLUTE).and_then(|rest| rest.strip_prefix('/')) {
-            Some(absolute) if up == 0 && !self.scene.folder.join(rest).exists() => {
-                Some(PathBuf::from("/").join(absolute))
-            }
-            _ => self.scene.folder.ancestors().nth(up).map(|base| base.join(rest)),
+        let absolute = rest
+            .strip_prefix(ABSOLUTE)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .filter(|_| up == 0 && !self.scene.folder.join(rest).exists());
+        let base = self.scene.folder.ancestors().nth(up);
+        let stored = match absolute {
+            Some(absolute) => Some(PathBuf::from("/").join(absolute)),
+            None => base.map(|base| base.join(rest)),
         };
-        let real = stored.as_ref().and_then(|path| path.canonicalize().ok()).filter(|path| path.is_file());
-        if let Some(real) = real {
-            return self.may_take(real);
-        }
-        match self.look_for(rest) {
-            Some(real) => self.may_take(real),
-            None => match stored {
-                Some(path) => Err(format!("there is no file {}", path.display())),
-                None => Err("its path leads out of the file system".into()),
-            },
+        let drive = || absolute.and_then(spelling::on_a_drive).and_then(real_file);
+        let spelled = || base.filter(|_| absolute.is_none()).and_then(|base| spelling::in_any_case(base, rest));
+        let found = stored
+            .clone()
+            .and_then(real_file)
+            .or_else(|| spelled().and_then(real_file))
+            .or_else(drive)
+            .or_else(|| self.look_for(rest, absolute.is_some()));
+        match (found, stored) {
+            (Some(real), _) => self.may_take(real),
+            (None, Some(path)) => Err(format!("there is no file {}", path.display())),
+            (None, None) => Err("its path leads out of the file system".into()),
         }
     }
 
-    /// By the longest end of its path in one of the folders that the buyer named.
-    fn look_for(&self, rest: &str) -> Option<PathBuf> {
+    /// By the longest end of its path in one of the folders that the buyer named; an absolute path of another computer also in
+    /// the scene's own.
+    fn look_for(&self, rest: &str, elsewhere: bool) -> Option<PathBuf> {
+        let own = self.reach.first().filter(|_| elsewhere && self.own_folder);
         let tails =
             std::iter::once(0).chain(rest.match_indices('/').map(|(at, _)| at + 1)).map(|at| &rest[at..]);
         tails
-            .flat_map(|tail| self.allowed.iter().map(move |dir| dir.join(tail)))
-            .find_map(|path| path.canonicalize().ok().filter(|path| path.is_file()))
+            .flat_map(|tail| self.allowed.iter().chain(own).map(move |dir| (dir, tail)))
+            .find_map(|(dir, tail)| spelling::in_any_case(dir, tail).and_then(real_file))
     }
 
     fn may_take(&self, real: PathBuf) -> Result<PathBuf, String> {
@@ -197,6 +204,11 @@ impl AssetSet {
         }
         Ok(real)
     }
+}
+
+/// The path without links, where it is a file.
+fn real_file(path: PathBuf) -> Option<PathBuf> {
+    path.canonicalize().ok().filter(|path| path.is_file())
 }
 
 fn hidden_words(real: &Path) -> String {

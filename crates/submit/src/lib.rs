@@ -15,6 +15,7 @@ mod pay;
 mod progress;
 mod quote;
 mod scene;
+mod spelling;
 mod sync;
 mod target;
 mod upload;

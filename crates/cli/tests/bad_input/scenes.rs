@@ -59,8 +59,8 @@ pub fn unfit(market: &Market) {
     for (scene, words) in [
         ("no-camera", ["no camera", "add one"]),
         ("eevee", ["renders with EEVEE", "Render Engine to Cycles"]),
-        ("denoise", ["Denoising is on", "switch off"]),
-        ("cloth", ["cloth is a simulation that is not baked", "bake it"]),
+        ("guiding", ["Path guiding is on", "switch off"]),
+        ("cloth", ["cloth is a simulation that is not baked", "press Bake"]),
         ("osl", ["Open Shading Language", "switch it off"]),
     ] {
         render(market, scene, &words);

@@ -208,8 +208,8 @@ def main():
     save("no-camera.blend")
     fresh().render.engine = "BLENDER_EEVEE"
     save("eevee.blend")
-    fresh().cycles.use_denoising = True
-    save("denoise.blend")
+    fresh().cycles.use_guiding = True
+    save("guiding.blend")
     fresh()
     bpy.data.objects["Cube"].modifiers.new("cloth", "CLOTH")
     save("cloth.blend")

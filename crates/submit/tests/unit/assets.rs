@@ -113,6 +113,33 @@ fn named_folders_are_searched_by_the_end_of_the_path() {
 }
 
 #[test]
+fn paths_of_another_computer_are_found_beside_the_scene() {
+    let mut place = place(&[]);
+    let (path, stored) = ("project/shots/textures/wood.png", "_absolute/C/film/Textures/Wood.PNG");
+    assert_eq!(place.set.take(&want(stored)), Ok(None));
+    let file = place.dir.path().canonicalize().unwrap().join(path);
+    assert_eq!(place.set.files().last().unwrap(), &(stored.to_owned(), file));
+    assert!(reason(place.set.take(&want("_absolute/C/film/other.png"))).contains("there is no file"));
+    assert!(reason(place.set.take(&want("_absolute/C/.secret/key.png"))).contains("hidden"));
+    assert_eq!(
+        spelling::on_a_drive("C/film/wood.png").as_deref(),
+        Some(Path::new("/mnt/c/film/wood.png"))
+    );
+    assert_eq!(spelling::on_a_drive("server/share/wood.png"), None);
+}
+
+#[test]
+fn names_may_differ_in_case_where_only_one_fits() {
+    let mut place = place(&[]);
+    let root = place.dir.path().canonicalize().unwrap();
+    assert_eq!(place.set.take(&want("Textures/WOOD.png")), Ok(None));
+    assert_eq!(place.set.files().last().unwrap().0, "Textures/WOOD.png", "it lies where the scene looks for it");
+    fs::write(root.join("project/shots/textures/Wood.png"), b"another").unwrap();
+    assert!(reason(place.set.take(&want("textures/WOOD.PNG"))).contains("there is no file"), "two would fit");
+    assert!(reason(place.set.take(&want(".SECRET/key.png"))).contains("hidden"));
+}
+
+#[test]
 fn reach_ends_at_home_and_below_the_root() {
     let up = |folder: &str, home: Option<&str>| {
         reach(Path::new(folder), home.map(Path::new)).last().cloned().unwrap()
