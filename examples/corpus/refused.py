@@ -55,6 +55,67 @@ def python_text(stage):
     text.use_module = True
 
 
+@scene(refused="reads_render", words="use_border")
+def driver_that_peeps(stage):
+    """A driver that reads whether there is a render region: it would see that it is being checked."""
+    driver = stage.monkey().driver_add("location", 2).driver
+    driver.expression = "seen * 1.5"
+    seen = driver.variables.new()
+    seen.name, seen.targets[0].id_type = "seen", "SCENE"
+    seen.targets[0].id, seen.targets[0].data_path = stage.scene, "render.use_border"
+
+
+@scene(refused="reads_render", words="border_max_x")
+def shader_that_peeps(stage):
+    """A material that reads where the render region ends."""
+    made = bpy.data.materials.new("peep")
+    tree = made.node_tree
+    node = tree.nodes.new("ShaderNodeAttribute")
+    node.attribute_type, node.attribute_name = "VIEW_LAYER", "render.border_max_x"
+    tree.links.new(node.outputs["Factor" if "Factor" in node.outputs else "Fac"], tree.nodes["Principled BSDF"].inputs["Base Color"])
+    stage.monkey().data.materials.append(made)
+
+
+@scene(refused="animated_settings", words="cycles.samples")
+def samples_keyed(stage):
+    """Samples that change from frame to frame: they are fixed when the job is paid."""
+    stage.monkey()
+    stage.scene.cycles.keyframe_insert("samples", frame=1)
+
+
+def imported(stage, computed):
+    """A modifier that reads a mesh file; its tree and the node that reads."""
+    tree = bpy.data.node_groups.new("import", "GeometryNodeTree")
+    tree.is_modifier = True
+    tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    node, out = tree.nodes.new("GeometryNodeImportOBJ"), tree.nodes.new("NodeGroupOutput")
+    tree.links.new(node.outputs[0], out.inputs[0])
+    node.inputs["Path"].default_value = "//mesh/head.obj"
+    if computed:
+        text = tree.nodes.new("FunctionNodeInputString")
+        text.string = "//mesh/head.obj"
+        tree.links.new(text.outputs[0], node.inputs["Path"])
+    stage.cube().modifiers.new("import", "NODES").node_group = tree
+
+
+@scene(refused="dynamic_file", words="computed")
+def file_name_computed(stage):
+    """Geometry nodes that read a file whose name is computed."""
+    imported(stage, True)
+
+
+@scene(files={"other": 1})
+def file_by_nodes(stage):
+    """Geometry nodes that read a mesh file."""
+    head = stage.monkey()
+    bpy.ops.object.select_all(action="DESELECT")
+    head.select_set(True)
+    bpy.ops.wm.obj_export(filepath=stage.path("mesh", "head.obj"), export_selected_objects=True, export_materials=False)
+    bpy.data.objects.remove(head)
+    stage.save()
+    imported(stage, False)
+
+
 @scene(refused="osl", words="Open Shading Language")
 def shading_language(stage):
     """Open Shading Language."""

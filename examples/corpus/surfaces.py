@@ -101,6 +101,21 @@ def glass_caustics(stage):
     stage.scene.render.image_settings.color_mode = "RGBA"
 
 
+@scene()
+def window_coordinates(stage):
+    """A pattern that is projected from the camera's window, and objects that are culled by its view."""
+    made = paint("slide", (1, 1, 1))
+    tree = made.node_tree
+    place, dots = tree.nodes.new("ShaderNodeTexCoord"), tree.nodes.new("ShaderNodeTexChecker")
+    dots.inputs["Scale"].default_value = 12
+    tree.links.new(place.outputs["Window"], dots.inputs["Vector"])
+    tree.links.new(dots.outputs["Color"], tree.nodes["Principled BSDF"].inputs["Base Color"])
+    stage.monkey().data.materials.append(made)
+    stage.scene.render.use_simplify = stage.scene.cycles.use_camera_cull = True
+    for index in range(5):
+        stage.cube(f"row{index}", size=0.7, location=(2 * index - 4, 1, 0.4)).cycles.use_camera_cull = True
+
+
 @scene(warned=("persistent_data",))
 def persistent_data(stage):
     """Persistent Data on: left out with a word."""

@@ -8,6 +8,7 @@ import re
 
 from blender import bpy
 
+import blind
 import compositor
 import refusals
 import scenes
@@ -109,6 +110,8 @@ def listing(scene):
                 found.add("ies", node.filepath, library)
             elif node.bl_idname == "ShaderNodeScript" and node.mode == "EXTERNAL":
                 found.add("other", node.filepath, library)
+    for path, library in blind.read_files():
+        found.add("other", path, library)
     for item in bpy.data.objects:
         for modifier in item.modifiers:
             if modifier.type == "MESH_CACHE" and modifier.show_render:

@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 import exr
+import frozen
 import pixels
 import render
 import scenes
@@ -77,7 +78,7 @@ def places(size, dice):
 
 def crops_of(scene, frame, rectangles, folder, threads):
     os.environ["TATAU_THREADS"] = str(threads)
-    with render.Restored(scene):
+    with frozen.Restored(scene):
         size = render.freeze(scene, {})
         scene.render.use_persistent_data = True
         scene.frame_set(frame)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 
+import frozen
 import pixels
 import render
 from faults import FRAME_MAX, Fault, integer, rectangles, write_bytes
@@ -20,7 +21,7 @@ def crops(session, request, folder):
     frame = integer(request, "frame", -FRAME_MAX, FRAME_MAX, default=1 if request.get("benchmark") is not None else None)
     wall, cpu = time.monotonic(), time.process_time()
     found, channels = [], None
-    with render.Restored(scene):
+    with frozen.Restored(scene):
         size = render.freeze(scene, request)
         asked = rectangles(request, *size)
         samples = scene.cycles.samples

@@ -7,6 +7,7 @@ from blender import threads
 
 import camera
 import compositor
+import frozen
 import refusals
 import render
 import scenes
@@ -26,7 +27,7 @@ def finish(session, request, folder):
             pass
     name = f"frame_{frame:04d}.png"
     file = os.path.join(folder, name)
-    with render.Restored(scene):
+    with frozen.Restored(scene):
         save(scene, exr, frame, size, file)
     data = read_bounded(file, PNG_BYTES)
     return {"frame": frame, "width": size[0], "height": size[1], "png": name, "sha256": hashlib.sha256(data).hexdigest()}
@@ -53,7 +54,7 @@ def save(scene, exr, frame, size, file):
     if layout is not None and settings.views_format != "STEREO_3D":
         settings.views_format, settings.stereo_3d_format.display_mode = "STEREO_3D", "TOPBOTTOM"
         settings.stereo_3d_format.use_squeezed_frame = False
-    for key in render.STAMPS:  # else the file would hold the time of day
+    for key in frozen.STAMPS:  # else the file would hold the time of day
         setattr(scene.render, key, False)
     scene.frame_set(frame)  # exposure and the like may be animated
     composite(scene, exr, size, file)

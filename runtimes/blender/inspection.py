@@ -9,9 +9,11 @@ import time
 from blender import bpy
 
 import assets
+import blind
 import camera
 import compositor
 import finish
+import frozen
 import passes
 import refusals
 import render
@@ -38,7 +40,7 @@ def inspect(session, request, folder):
     found = assets.listing(scene)
     objects = refusals.scene_objects(scene)
     reasons = session.lacking + [reason for reason in refusals.settings(scene) if not session.lacking or reason[0] != "wrong_engine"]
-    reasons += refusals.libraries() + refusals.addons() + simulations.faults(scene, objects) + refusals.scripts()
+    reasons += refusals.libraries() + refusals.addons() + blind.faults(scene) + simulations.faults(scene, objects) + refusals.scripts()
     if found.total > assets.FILES_MAX:
         reasons.append(("too_many_files", f"The scene refers to {found.total} files, more than {assets.FILES_MAX}; pack or merge some."))
     closed = all(entry["found"] for entry in found.entries.values())
@@ -107,11 +109,11 @@ def measure(session, scene, request, folder):
     what one full frame and its picture would take here follows."""
     wanted, ref, fixed, per_pixel = probe_frames(scene, request), [], [], []
     scratch, small_frame = os.path.join(folder, "probe.exr"), os.path.join(folder, "frame.exr")
-    with render.Restored(scene):
+    with frozen.Restored(scene):
         full = render.freeze(scene, request)
         small = shrunk(full)
         request = {**request, "width": small[0], "height": small[1]}
-    with render.Restored(scene):
+    with frozen.Restored(scene):
         render.freeze(scene, request)
         scene.frame_set(wanted[0])
         render.render_rectangle(scene, (0, 0, 4, 4), small, scratch)  # not counted: a first render also loads kernels, textures
@@ -153,7 +155,7 @@ def count_channels(file):
 def finish_time(scene, frame, size, exr):
     """Milliseconds that the picture of a frame of `size` takes here."""
     picture = os.path.join(os.path.dirname(exr), "probe.png")
-    with render.Restored(scene):
+    with frozen.Restored(scene):
         started = time.monotonic()
         finish.save(scene, exr, frame, size, picture)
         spent = (time.monotonic() - started) * 1000

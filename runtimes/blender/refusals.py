@@ -8,6 +8,7 @@ import os
 
 from blender import bpy
 
+import blind
 import camera
 import compositor
 import passes
@@ -84,26 +85,19 @@ def scripts():
 
 def drivers():
     """Scripted drivers whose expression Blender cannot evaluate without Python."""
-    found = []
-    for name in ("objects", "meshes", "materials", "node_groups", "lights", "cameras", "worlds", "armatures", "shape_keys", "scenes", "curves", "particles", "collections"):
-        for block in getattr(bpy.data, name):
-            for data in (block, getattr(block, "node_tree", None)):
-                animation = getattr(data, "animation_data", None)
-                for curve in animation.drivers if animation is not None else ():
-                    if curve.driver.type == "SCRIPTED" and not curve.driver.is_simple_expression:
-                        found.append(("scripts", f"A driver of {block.name} ({curve.data_path[:60]}) needs Python, which is never run from a stranger's file; bake it or use a simple expression."))
-    return found
+    return [
+        ("scripts", f"A driver of {one_line(block.name, 60)} ({one_line(curve.data_path, 60)}) needs Python, which is never run from a stranger's file; bake it or use a simple expression.")
+        for block, curve in blind.drivers() if curve.driver.type == "SCRIPTED" and not curve.driver.is_simple_expression
+    ]
 
 
 def addons():
     """Refusals for nodes of add-ons that are not here: Blender would render something else without a word."""
     found = []
-    for name in ("materials", "worlds", "lights", "node_groups"):
-        for block in getattr(bpy.data, name):
-            tree = block if name == "node_groups" else block.node_tree
-            for node in tree.nodes if tree is not None else ():
-                if node.bl_idname == "NodeUndefined":
-                    found.append(("addon_missing", f"{one_line(block.name, 60)} has the node {one_line(node.name, 60)} of an add-on that this environment does not have; replace it, or bake what it makes."))
+    for owner, tree in blind.trees():
+        for node in tree.nodes:
+            if node.bl_idname == "NodeUndefined":
+                found.append(("addon_missing", f"{one_line(owner.name, 60)} has the node {one_line(node.name, 60)} of an add-on that this environment does not have; replace it, or bake what it makes."))
     return found
 
 

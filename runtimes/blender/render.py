@@ -9,6 +9,7 @@ import time
 
 from blender import bpy, threads
 
+import frozen
 import passes
 import pixels
 import refusals
@@ -18,8 +19,6 @@ from faults import FRAME_MAX, PIXELS_MAX, SAMPLES_MAX, SEED_MAX, SIZE_MAX, SIZE_
 
 SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
 TELL_SECONDS = 0.5
-STAMPS = ("use_stamp", *(f"use_stamp_{what}" for what in (
-    "camera", "date", "filename", "frame", "frame_range", "hostname", "lens", "marker", "memory", "note", "render_time", "scene", "sequencer_strip", "time")))
 MARGIN = 16  # pixels around a crop that are rendered and discarded where pixels depend on their neighbours
 
 
@@ -43,7 +42,7 @@ def require_files(session, scene):
 def freeze(scene, request):
     """Applies the overrides of `request` and fixes what must not vary; refuses scenes that cannot be audited.
 
-    What it changes, `Restored` puts back: whether a frame is layered is read from the scene's own settings.
+    What it changes, `frozen.Restored` puts back: whether a frame is layered is read from the scene's own settings.
     """
     for code, sentence in refusals.settings(scene):
         raise Fault(code, sentence)
@@ -71,32 +70,6 @@ def freeze(scene, request):
     render.use_file_extension = render.use_overwrite = True
     render.use_placeholder = False
     return width, height
-
-
-class Restored:
-    """Puts the scene's settings back that `freeze` and crops changed, so that one request cannot leak into the next."""
-
-    RENDER = ("resolution_x", "resolution_y", "resolution_percentage", "use_border", "use_crop_to_border", "border_min_x",
-              "border_max_x", "border_min_y", "border_max_y", "use_persistent_data", "filepath", "use_compositing", "use_sequencer", *STAMPS)
-    IMAGE = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave", "views_format")
-    STEREO = ("display_mode", "use_squeezed_frame")
-    CYCLES = ("samples", "seed", "use_animated_seed", "use_denoising")
-    LAYER = ("denoising_store_passes", "pass_render_time")
-
-    def __init__(self, scene):
-        image = scene.render.image_settings
-        self.targets = [(scene.render, self.RENDER), (image, self.IMAGE), (image.stereo_3d_format, self.STEREO)]
-        if scene.render.engine == "CYCLES":
-            self.targets.append((scene.cycles, self.CYCLES))
-            self.targets.extend((layer.cycles, self.LAYER) for layer in scene.view_layers)
-
-    def __enter__(self):
-        self.kept = [(target, {key: getattr(target, key) for key in keys}) for target, keys in self.targets]
-
-    def __exit__(self, *_):
-        for target, values in self.kept:
-            for key, value in values.items():
-                setattr(target, key, value)
 
 
 def watch(session, low=0.0, high=100.0):
@@ -129,7 +102,7 @@ def render_file(scene, file):
 def whole_frame(session, scene, request, folder, frame):
     """Renders one whole frame into `folder` with its tiles; the result of the tasks `render` and `benchmark`."""
     wall, cpu = time.monotonic(), time.process_time()
-    with Restored(scene):
+    with frozen.Restored(scene):
         width, height = freeze(scene, request)
         samples = scene.cycles.samples
         scene.frame_set(frame)

@@ -41,7 +41,7 @@ fn whatever_is_no_trace_is_refused() {
     for bad in [
         tiles_file(480, 270, 32, 4, 40),
         tiles_file(480, 270, 64, 0, 40),
-        tiles_file(480, 270, 64, 65, 40),
+        tiles_file(480, 270, 64, MAX_CHANNELS + 1, 40),
         tiles_file(0, 270, 64, 4, 0),
         tiles_file(16_385, 1, 64, 4, 257),
         tiles_file(u32::MAX, u32::MAX, 64, 4, 0),
@@ -98,9 +98,10 @@ fn deliveries_are_complete_without_extras_and_of_possible_size() {
     assert_eq!(check_sizes(&work, &rich, &huge), Ok(()), "with 22 channels they may be");
     let picture = |bytes| delivered(&[good[0], ("frame_0001.png", bytes)]);
     let finish = Work::Finish { frame: 1 };
-    assert!(check_sizes(&finish, &job, &picture(480 * 540 * 9)).is_ok(), "a mebibyte is spare");
-    assert!(check_sizes(&finish, &job, &picture(480 * 540 * 9 + (1 << 20))).is_err());
-    assert!(check_sizes(&finish, &rich, &picture(480 * 540 * 9 + (1 << 20))).is_ok());
+    let most = 480 * 270 * 9 + (1 << 20);
+    assert!(check_sizes(&finish, &job, &picture(most)).is_ok());
+    assert!(check_sizes(&finish, &job, &picture(most + 1)).is_err());
+    assert!(check_sizes(&finish, &rich, &picture(most + 1)).is_ok(), "a picture of two eyes may be larger");
     assert_eq!(check_sizes(&Work::Inspect, &inspect_job(), &delivered(&[("result.json", 9)])), Ok(()));
 }
 
