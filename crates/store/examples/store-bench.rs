@@ -91,8 +91,15 @@ impl Bench {
         let cap = Amount(1_000_000_000_000_000_000);
         let escrow = purse(buyer, Purpose::Escrow(job));
         self.pay(&mut changes, EntryKind::Escrow { job }, &[(AccountKey::Outside, escrow, cap)])?;
-        let spec =
-            RenderSpec { frames: vec![1], width: 1, height: 1, samples: 1, fps: (24, 1), video: false, layered: None };
+        let spec = RenderSpec {
+            frames: vec![1],
+            width: 1,
+            height: 1,
+            samples: 1,
+            fps: (24, 1),
+            video: false,
+            layered: None,
+        };
         changes.push(Change::Job(Box::new(Job {
             id: job,
             owner: buyer,

@@ -156,7 +156,8 @@ impl AssetSet {
             None => base.map(|base| base.join(rest)),
         };
         let drive = || absolute.and_then(spelling::on_a_drive).and_then(real_file);
-        let spelled = || base.filter(|_| absolute.is_none()).and_then(|base| spelling::in_any_case(base, rest));
+        let spelled =
+            || base.filter(|_| absolute.is_none()).and_then(|base| spelling::in_any_case(base, rest));
         let found = stored
             .clone()
             .and_then(real_file)

@@ -138,8 +138,15 @@ async fn frames_pictures_and_crops_of_the_demo_scene() {
 
     let mut studio = Studio::new(environment);
     let inputs = studio.put(demo.path());
-    let spec =
-        RenderSpec { frames: vec![1, 2], width: 480, height: 270, samples: 2, fps: (24, 1), video: true, layered: None };
+    let spec = RenderSpec {
+        frames: vec![1, 2],
+        width: 480,
+        height: 270,
+        samples: 2,
+        fps: (24, 1),
+        video: true,
+        layered: None,
+    };
     let job = job(JobKind::Render(spec), Some(inputs));
     let (first, out) = studio.task(1, &job, &Work::Render { frame: 1 }, Vec::new()).await;
     assert_eq!(first.units, 480 * 270 * 2);

@@ -3,8 +3,15 @@
 use tatau_model::{Address, Amount, BlobId, Job, JobId, JobKind, JobState, Millis, RenderSpec, Strategy};
 
 pub(crate) fn render_job(frames: &[i32], video: bool) -> Job {
-    let spec =
-        RenderSpec { frames: frames.to_vec(), width: 480, height: 270, samples: 64, fps: (24, 1), video, layered: None };
+    let spec = RenderSpec {
+        frames: frames.to_vec(),
+        width: 480,
+        height: 270,
+        samples: 64,
+        fps: (24, 1),
+        video,
+        layered: None,
+    };
     job(JobKind::Render(spec))
 }
 

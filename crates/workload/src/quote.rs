@@ -100,11 +100,7 @@ fn total(wanted: &Wanted, ask: Amount) -> Result<Amount, AmountError> {
     let frame = lease(wanted.reference_ms)?.add(lease(wanted.picture_reference_ms)?)?;
     let count = i64::try_from(wanted.frames).map_err(|_| AmountError::Overflow)?;
     let frames = frame.times(count)?;
-    if wanted.video {
-        frames.add(lease(video_reference_ms(wanted))?)
-    } else {
-        Ok(frames)
-    }
+    if wanted.video { frames.add(lease(video_reference_ms(wanted))?) } else { Ok(frames) }
 }
 
 fn video_reference_ms(wanted: &Wanted) -> u64 {

@@ -121,10 +121,7 @@ fn paths_of_another_computer_are_found_beside_the_scene() {
     assert_eq!(place.set.files().last().unwrap(), &(stored.to_owned(), file));
     assert!(reason(place.set.take(&want("_absolute/C/film/other.png"))).contains("there is no file"));
     assert!(reason(place.set.take(&want("_absolute/C/.secret/key.png"))).contains("hidden"));
-    assert_eq!(
-        spelling::on_a_drive("C/film/wood.png").as_deref(),
-        Some(Path::new("/mnt/c/film/wood.png"))
-    );
+    assert_eq!(spelling::on_a_drive("C/film/wood.png").as_deref(), Some(Path::new("/mnt/c/film/wood.png")));
     assert_eq!(spelling::on_a_drive("server/share/wood.png"), None);
 }
 
@@ -133,7 +130,11 @@ fn names_may_differ_in_case_where_only_one_fits() {
     let mut place = place(&[]);
     let root = place.dir.path().canonicalize().unwrap();
     assert_eq!(place.set.take(&want("Textures/WOOD.png")), Ok(None));
-    assert_eq!(place.set.files().last().unwrap().0, "Textures/WOOD.png", "it lies where the scene looks for it");
+    assert_eq!(
+        place.set.files().last().unwrap().0,
+        "Textures/WOOD.png",
+        "it lies where the scene looks for it"
+    );
     fs::write(root.join("project/shots/textures/Wood.png"), b"another").unwrap();
     assert!(reason(place.set.take(&want("textures/WOOD.PNG"))).contains("there is no file"), "two would fit");
     assert!(reason(place.set.take(&want(".SECRET/key.png"))).contains("hidden"));

@@ -41,7 +41,8 @@ fn a_closed_set_freezes_the_scene_s_own_values() {
 #[test]
 fn layers_eyes_and_denoising_are_frozen_with_their_cost() {
     let mut document: Value = serde_json::from_slice(&report(probe(4_000.0))).unwrap();
-    let plain = render_spec(&Report::parse(document.to_string().as_bytes()).unwrap(), &[1], true, 40).unwrap();
+    let plain =
+        render_spec(&Report::parse(document.to_string().as_bytes()).unwrap(), &[1], true, 40).unwrap();
     assert_eq!((plain.layered, plain.channels(), plain.picture()), (None, 4, (480, 270)));
     document["channels"] = json!(22);
     document["picture"] = json!({"width": 480, "height": 540});

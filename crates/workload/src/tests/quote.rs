@@ -43,8 +43,7 @@ fn strategies_trade_price_for_time() {
 fn the_price_is_that_of_the_leases() {
     let rows = quote(&WANTED, &[line("cpu", 40, NANO, 1)]).unwrap();
     let lease = |ms| units::price(Amount(NANO), ms).unwrap().0;
-    let expected = 24 * (lease(160) + lease(10))
-        + lease(units::video_reference_ms(24, 480, 270));
+    let expected = 24 * (lease(160) + lease(10)) + lease(units::video_reference_ms(24, 480, 270));
     let balanced = row(&rows, "cpu", Strategy::Balanced);
     assert_eq!((balanced.price, balanced.cap), (Amount(expected), Amount(expected * 3 / 2)));
     assert!(row(&rows, "cpu", Strategy::Cheapest).cap > balanced.cap, "a tenth more may be admitted later");
