@@ -155,13 +155,13 @@ impl AssetSet {
             Some(absolute) => Some(PathBuf::from("/").join(absolute)),
             None => base.map(|base| base.join(rest)),
         };
-        let drive = || absolute.and_then(spelling::on_a_drive).and_then(real_file);
+        let drive = || absolute.and_then(spelling::on_a_drive).and_then(|path| real_file(&path));
         let spelled =
             || base.filter(|_| absolute.is_none()).and_then(|base| spelling::in_any_case(base, rest));
         let found = stored
-            .clone()
+            .as_deref()
             .and_then(real_file)
-            .or_else(|| spelled().and_then(real_file))
+            .or_else(|| spelled().and_then(|path| real_file(&path)))
             .or_else(drive)
             .or_else(|| self.look_for(rest, absolute.is_some()));
         match (found, stored) {
@@ -179,7 +179,7 @@ impl AssetSet {
             std::iter::once(0).chain(rest.match_indices('/').map(|(at, _)| at + 1)).map(|at| &rest[at..]);
         tails
             .flat_map(|tail| self.allowed.iter().chain(own).map(move |dir| (dir, tail)))
-            .find_map(|(dir, tail)| spelling::in_any_case(dir, tail).and_then(real_file))
+            .find_map(|(dir, tail)| spelling::in_any_case(dir, tail).and_then(|path| real_file(&path)))
     }
 
     fn may_take(&self, real: PathBuf) -> Result<PathBuf, String> {
@@ -208,7 +208,7 @@ impl AssetSet {
 }
 
 /// The path without links, where it is a file.
-fn real_file(path: PathBuf) -> Option<PathBuf> {
+fn real_file(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok().filter(|path| path.is_file())
 }
 
