@@ -63,7 +63,7 @@ def judge(python, folder, row, out, ended):
     if code != 0:
         return False, " ".join(said.split())[-300:]
     pairs = [
-        (os.path.join(out, f"frame_{frame:04d}.png"), os.path.join(folder, row["name"], f"local_{frame:04d}.png")) for frame in row["frames"]
+        (os.path.join(out, "frames", f"frame_{frame:04d}.png"), os.path.join(folder, row["name"], f"local_{frame:04d}.png")) for frame in row["frames"]
     ]
     found = compare(python, pairs)
     good = all(answer["ok"] and answer["equal"] >= row["equal"] and answer["max_diff"] <= row["most"] for answer in found)
