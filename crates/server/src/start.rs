@@ -24,6 +24,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
 };
 use tatau_blobs::{BlobError, BlobStore, GrantKey, Limits};
@@ -111,10 +112,28 @@ pub enum ServeError {
 
 /// Serves until `shutdown` is done, then finishes what runs and stops. `ready` is called once the server answers; the same
 /// is in the file `server.json`.
-pub async fn serve(
+///
+/// Boxed here, so that the whole server is compiled once, in this crate, and not in every program that starts one.
+pub fn serve(
     options: ServeOptions,
-    ready: impl FnOnce(&Ready),
-    shutdown: impl Future<Output = ()>,
+    ready: impl FnOnce(&Ready) + Send + 'static,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = Result<(), ServeError>> + Send>> {
+    boxed(options, Box::new(ready), Box::pin(shutdown))
+}
+
+fn boxed(
+    options: ServeOptions,
+    ready: Box<dyn FnOnce(&Ready) + Send>,
+    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
+) -> Pin<Box<dyn Future<Output = Result<(), ServeError>> + Send>> {
+    Box::pin(run(options, ready, shutdown))
+}
+
+async fn run(
+    options: ServeOptions,
+    ready: Box<dyn FnOnce(&Ready) + Send>,
+    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
 ) -> Result<(), ServeError> {
     let data = &options.data_dir;
     make_private(data)?;
