@@ -51,6 +51,20 @@ def nested_libraries(stage):
     stage.scene.collection.objects.link(made)
 
 
+@scene(files={"library": 1}, warned=("lost_link",))
+def renamed_in_library(stage):
+    """A linked object that its library no longer has: left out, with a word."""
+    stage.monkey()
+    box, place = stage.cube("part"), stage.path("lib", "parts.blend")
+    bpy.data.libraries.write(place, {box})
+    bpy.data.objects.remove(box)
+    stage.save()
+    with bpy.data.libraries.load(place, link=True) as (_, into):
+        into.objects = ["part"]
+    stage.scene.collection.objects.link(into.objects[0])
+    stage.after = lambda _: bpy.data.libraries.write(place, {bpy.data.meshes["monkey"]})
+
+
 @scene(frames=(2, 5), files={"sequence": 4})
 def image_sequence(stage):
     """A texture that is a sequence of images, with an offset, repeated."""
@@ -187,7 +201,7 @@ def alembic(stage):
     bpy.ops.wm.alembic_import(filepath=place, as_background_job=False)
 
 
-@scene(frames=(2, 5), files={"cache": 1})
+@scene(frames=(2, 5), files={"cache": 1}, warned=("usd_alone",))
 def usd(stage):
     """A mesh that deforms and turns from a USD cache."""
     head, place = moving_monkey(stage), stage.path("cache", "head.usdc")

@@ -40,8 +40,10 @@ def render_at_home(row, file):
     if scene.render.use_multiview:  # one file: what is delivered
         image.views_format = "STEREO_3D"
         image.stereo_3d_format.display_mode = modes[2] if modes[1] == "STEREO_3D" else "TOPBOTTOM"
-    for frame in row.frames:
-        scene.frame_set(frame)
+    for frame in range(min(scene.frame_start, *row.frames), max(row.frames) + 1):
+        scene.frame_set(frame)  # step by step, as an animation is rendered
+        if frame not in row.frames:
+            continue
         scene.render.filepath = os.path.join(os.path.dirname(file), f"local_{frame:04d}.png")
         bpy.ops.render.render(write_still=True)
 

@@ -149,7 +149,7 @@ def wet_paint(stage):
     assert canvas.canvas_settings is not None
 
 
-@scene(frames=(2, 6))
+@scene(frames=(2, 6), report={"cameras": ["camera", "other"]})
 def camera_cut(stage):
     """Two cameras bound to markers: the picture changes sides in the middle."""
     turned(stage.monkey())

@@ -18,6 +18,7 @@ from faults import one_line
 FILES_MAX = 4096
 PATH_CHARS = 1024
 FRAMES_MAX = 200_000
+USD = (".usd", ".usda", ".usdc", ".usdz")
 UNSEEN = ("BRUSH", "CAMERA", "PALETTE", "SCENE", "SCREEN", "WINDOWMANAGER", "WORKSPACE")
 DIGITS = re.compile(r"^(.*?)(\d+)(\D*)$", re.DOTALL)
 
@@ -101,6 +102,9 @@ def listing(scene):
     for cache in bpy.data.cache_files:
         if used(cache):
             add_numbered(found, "cache", cache.filepath, cache.library, frames(scene) if cache.is_sequence else None)
+            if cache.filepath.lower().endswith(USD):
+                name = one_line(os.path.basename(cache.filepath), 60)
+                found.warn("usd_alone", f"{name} is sent as one file; other files that it refers to are not, so save it flattened.")
     for volume in bpy.data.volumes:
         if volume.packed_file is None and used(volume):
             add_volume(found, scene, volume)
