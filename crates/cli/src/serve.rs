@@ -85,7 +85,7 @@ pub async fn run(options: Serve, context: &Context) -> anyhow::Result<()> {
         }
         out::say("stopping; a moment");
     };
-    serve(serve_options, |ready| tell(ready, json), stop).await?;
+    serve(serve_options, move |ready| tell(ready, json), stop).await?;
     Ok(())
 }
 
