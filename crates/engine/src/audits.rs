@@ -28,7 +28,8 @@ pub(crate) fn take(
     warm: &[JobId],
     rng: &mut impl Rng,
 ) -> Result<Reply, Refusal> {
-    let node = draft.node(id)?.clone();
+    let state = draft.state;
+    let node = state.node(&id).ok_or_else(|| Refusal::new("not_found", format!("there is no node {id}")))?;
     draft.last(Change::Seen { node: id, at: draft.now });
     if !node.offer.validates || node.draining || max == 0 {
         return Ok(Reply::Audits(Vec::new()));
@@ -39,7 +40,6 @@ pub(crate) fn take(
         let sentence = format!("a validator needs {least} TATAU of free stake, this account has {stake}");
         return Err(Refusal::new("too_little", sentence));
     }
-    let state = draft.state;
     let account = draft.account(node.owner)?;
     if account.audit_faults > account.audits_done / 4 + 5 {
         let sentence = "this account left too many audits unanswered or contradicted; it gets no more here";
@@ -60,8 +60,8 @@ pub(crate) fn take(
             // One owner audits one attempt once, also within this answer.
             let attempt = candidate.attempt;
             let twice = given.iter().any(|g| draft.audit(*g).is_ok_and(|a| a.attempt == attempt));
-            if !twice && eligible(draft, candidate, &node) {
-                assign(draft, audit, &node)?;
+            if !twice && eligible(draft, candidate, node) {
+                assign(draft, audit, node)?;
                 given.push(audit);
             }
         }

@@ -1,6 +1,6 @@
 //! A draft: what one event changes, on top of the state it saw. Nothing is applied until the whole event is decided.
 
-use crate::{Counts, Effect, Outcome, Refusal, Reply, State};
+use crate::{Asks, Counts, Effect, Outcome, Refusal, Reply, State};
 use std::collections::BTreeMap;
 use tatau_ledger::{LedgerError, Overlay};
 use tatau_model::{
@@ -24,6 +24,7 @@ pub(crate) struct Draft<'a> {
     epochs: Vec<Epoch>,
     tail: Vec<Change>,
     effects: Vec<Effect>,
+    asks: Vec<Asks>,
     counters: crate::state::Counters,
 }
 
@@ -63,6 +64,7 @@ impl<'a> Draft<'a> {
             epochs: Vec::new(),
             tail: Vec::new(),
             effects: Vec::new(),
+            asks: Vec::new(),
             counters: state.counters,
         }
     }
@@ -181,6 +183,10 @@ impl<'a> Draft<'a> {
             self.effects.push(effect);
         }
     }
+    /// What was looked up in the whole market, for the events that follow.
+    pub fn remember(&mut self, asks: Asks) {
+        self.asks.push(asks);
+    }
     /// A change that comes after all records (closings, unbonding, sightings).
     pub fn last(&mut self, change: Change) {
         self.tail.push(change);
@@ -213,7 +219,7 @@ impl<'a> Draft<'a> {
         changes.extend(self.audits.into_values().map(|a| Change::Audit(Box::new(a))));
         changes.extend(self.epochs.into_iter().map(Change::Epoch));
         changes.extend(self.tail);
-        Outcome { changes, effects: self.effects, reply }
+        Outcome { changes, effects: self.effects, asks: self.asks, reply }
     }
 }
 

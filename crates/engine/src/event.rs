@@ -1,6 +1,6 @@
 //! What can happen, and what the one who made it happen is told.
 
-use crate::{Change, Effect};
+use crate::{Asks, Change, Effect};
 use serde::Serialize;
 use tatau_model::{
     Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, JobId, JobKind, Measurement, Node, Offer,
@@ -117,12 +117,14 @@ impl Refusal {
 
 /// Everything that follows from one event. The writer applies `changes` before the next event, commits them with
 /// the batch, then sends `reply` and performs `effects`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     /// In order.
     pub changes: Vec<Change>,
     /// After the commit; each is safe to repeat.
     pub effects: Vec<Effect>,
+    /// For [`State::remember`](crate::State::remember); who drops them is only slower.
+    pub asks: Vec<Asks>,
     /// After the commit.
     pub reply: Reply,
 }

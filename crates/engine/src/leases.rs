@@ -1,9 +1,8 @@
 //! Leases: matching, price, stake.
 
-use crate::{Draft, Effect, Refusal, Reply, jobs, nodes};
+use crate::{Draft, Effect, Refusal, Reply, asks::asks_for, jobs, nodes};
 use rand::{Rng, RngExt};
-use std::collections::{HashMap, HashSet};
-use tatau_market::{LeaseTerms, expected_ms, unit_price_limit};
+use tatau_market::{LeaseTerms, expected_ms, limit_of_sorted};
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState,
     Node, Purpose, TaskId, TaskState, Work,
@@ -17,26 +16,6 @@ const JOBS_LOOKED_AT: usize = 256;
 /// A task that waited so long takes any ask within its fair price, ms.
 const STRATEGY_MS: u64 = 30_000;
 
-/// What offers are asked for: environment, class, kind of work; and the buyer, for the few whom somebody blocks.
-type Wanted = (String, Option<String>, &'static str, Option<Address>);
-
-/// Asks of the offers that would take it, as far as one request needed them.
-#[derive(Default)]
-struct Asks {
-    known: HashMap<Wanted, Vec<Amount>>,
-    blocked: Option<HashSet<Address>>,
-}
-
-impl Asks {
-    fn of(&mut self, state: &crate::State, job: &Job, work: &Work, now: tatau_model::Millis) -> &[Amount] {
-        let everybody = || state.nodes.values().flat_map(|n| n.offer.blocked.iter().copied()).collect();
-        let blocked = self.blocked.get_or_insert_with(everybody).contains(&job.owner);
-        let buyer = blocked.then_some(job.owner);
-        let key = (job.environment.clone(), job.class.clone(), work.kind(), buyer);
-        self.known.entry(key).or_insert_with(|| open_asks(state, job, work, now))
-    }
-}
-
 pub(crate) fn lease(
     draft: &mut Draft<'_>,
     id: Address,
@@ -44,8 +23,9 @@ pub(crate) fn lease(
     warm: &[JobId],
     rng: &mut impl Rng,
 ) -> Result<Reply, Refusal> {
-    let node = draft.node(id)?.clone();
     nodes::seen(draft, id, rng)?;
+    let state = draft.state;
+    let node = state.node(&id).ok_or_else(|| Refusal::new("not_found", format!("there is no node {id}")))?;
     let mut given = Vec::new();
     if draft.account(node.owner)?.barred {
         return Err(Refusal::new("barred", "this account was slashed too often; it takes no more work here"));
@@ -53,7 +33,6 @@ pub(crate) fn lease(
     if node.draining || !node.offer.provides {
         return Ok(Reply::Leases(given));
     }
-    let mut asks = Asks::default();
     for &card in cards.iter().take(128) {
         if leases_on(draft, id, Some(card)) >= draft.state.config.leases_per_card as usize {
             continue;
@@ -64,8 +43,8 @@ pub(crate) fn lease(
         if !account.established && leases_on(draft, id, None) >= trusted {
             break;
         }
-        if let Some(task) = pick(draft, &node, card, warm, &mut asks)? {
-            given.push(grant(draft, &node, card, task, rng)?);
+        if let Some(task) = pick(draft, node, card, warm)? {
+            given.push(grant(draft, node, card, task, rng)?);
         }
     }
     Ok(Reply::Leases(given))
@@ -82,13 +61,7 @@ fn leases_on(draft: &Draft<'_>, id: Address, card: Option<u16>) -> usize {
 }
 
 /// The first task that this card may have: warm jobs first, then the oldest.
-fn pick(
-    draft: &mut Draft<'_>,
-    node: &Node,
-    card: u16,
-    warm: &[JobId],
-    asks: &mut Asks,
-) -> Result<Option<TaskId>, Refusal> {
+fn pick(draft: &mut Draft<'_>, node: &Node, card: u16, warm: &[JobId]) -> Result<Option<TaskId>, Refusal> {
     let state = draft.state;
     let mut order: Vec<JobId> =
         warm.iter().take(16).filter(|j| state.ready.contains_key(j)).copied().collect();
@@ -107,7 +80,7 @@ fn pick(
             })
         });
         let Some((_, task)) = found.copied() else { continue };
-        if affordable(draft, id, task, node, asks)? {
+        if affordable(draft, id, task, node)? {
             return Ok(Some(task));
         }
     }
@@ -128,41 +101,34 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16) -> bool {
 }
 
 /// Within the job's strategy and money? A job whose escrow covers no offer, with nothing under way, is paused.
-fn affordable(
-    draft: &mut Draft<'_>,
-    id: JobId,
-    task: TaskId,
-    node: &Node,
-    asks: &mut Asks,
-) -> Result<bool, Refusal> {
-    let job = draft.job(id)?.clone();
+fn affordable(draft: &mut Draft<'_>, id: JobId, task: TaskId, node: &Node) -> Result<bool, Refusal> {
+    let (job, waiting) = (draft.job(id)?, draft.task(task)?);
     if matches!(job.kind, JobKind::Benchmark { .. }) {
         return Ok(true);
     }
-    let now = draft.now;
-    let waiting = draft.task(task)?;
-    let market = asks.of(draft.state, &job, &waiting.work, now);
     let ask = node.offer.ask_per_reference_hour;
+    let (asks, fresh) = asks_for(draft.state, job, &waiting.work, draft.now);
+    let limit = limit_of_sorted(job.strategy, asks.lowest_first());
     // Offers that ask little and take nothing must not hold a job up: after a while any ask within the money does.
-    let patient = now.since(waiting.since.max(job.created)) < STRATEGY_MS;
-    if patient && unit_price_limit(job.strategy, market).is_none_or(|limit| ask > limit) {
-        return Ok(false);
+    let patient = draft.now.since(waiting.since.max(job.created)) < STRATEGY_MS;
+    let wanted = !patient || limit.is_some_and(|limit| ask <= limit);
+    let most = fair_price(draft, job, &waiting.work);
+    let taken = wanted && price(draft, job, &waiting.work, ask)? <= most;
+    let lowest = asks.lowest_first().first().copied().unwrap_or(ask);
+    let hopeless =
+        wanted && !taken && draft.under_way(id) == (0, 0) && price(draft, job, &waiting.work, lowest)? > most;
+    let cap = job.cap;
+    if fresh {
+        draft.remember(asks);
     }
-    let work = waiting.work.clone();
-    let lowest = market.iter().min().copied().unwrap_or(ask);
-    let most = fair_price(draft, &job, &work);
-    if price(draft, &job, &work, ask)? <= most {
-        return Ok(true);
-    }
-    if draft.under_way(id) == (0, 0) && price(draft, &job, &work, lowest)? > most {
+    if hopeless {
         let reason = format!(
-            "what is left of the cap of {} TATAU does not cover what providers ask now; what is done is kept. \
-             Resume the job with more money, or cancel it",
-            job.cap
+            "what is left of the cap of {cap} TATAU does not cover what providers ask now; what is done is kept. \
+             Resume the job with more money, or cancel it"
         );
         jobs::pause(draft, id, reason)?;
     }
-    Ok(false)
+    Ok(taken)
 }
 
 /// The most that one task may take of the escrow: its share of the work that nobody has leased yet, and half as much again.
@@ -183,24 +149,6 @@ fn fair_price(draft: &Draft<'_>, job: &Job, work: &Work) -> Amount {
     let share = i128::from(escrow.0) * i128::try_from(own * 3).unwrap_or(i128::MAX / 4)
         / i128::try_from(left.max(own) * 2).unwrap_or(i128::MAX).max(1);
     Amount(i64::try_from(share).unwrap_or(i64::MAX)).min(escrow)
-}
-
-/// Asks of all online offers that could do this job's work.
-fn open_asks(state: &crate::State, job: &Job, work: &Work, now: tatau_model::Millis) -> Vec<Amount> {
-    state
-        .nodes
-        .values()
-        .filter(|n| n.offer.provides && !n.draining && state.is_online(&n.id, now))
-        .filter(|n| n.offer.takes(&job.owner, work))
-        .filter(|n| (0..n.cards.len()).any(|card| fits(job, n, card as u16)))
-        .fold(HashMap::<Address, Amount>::new(), |mut lowest, node| {
-            // One ask an owner: many nodes must not move the market's middle.
-            let ask = node.offer.ask_per_reference_hour;
-            lowest.entry(node.owner).and_modify(|a| *a = ask.min(*a)).or_insert(ask);
-            lowest
-        })
-        .into_values()
-        .collect()
 }
 
 /// The most that a lease of this work costs at this ask; zero for a benchmark.
@@ -225,9 +173,10 @@ fn grant(
         // A fresh seed with every lease: nothing can be rendered ahead of the clock.
         draft.job_mut(job_id)?.kind = JobKind::Benchmark { node, card, seed: rng.random_range(0..1 << 31) };
     }
-    let job = draft.job(job_id)?.clone();
-    let config = draft.state.config.clone();
-    let price = price(draft, &job, &work, node.offer.ask_per_reference_hour)?;
+    let config = &draft.state.config;
+    let job = draft.job(job_id)?;
+    let (buyer, reference_ms) = (job.owner, units::reference_ms(&work, job));
+    let price = price(draft, job, &work, node.offer.ask_per_reference_hour)?;
     let id = draft.next_attempt();
 
     let free = draft.balance(node.owner, Purpose::StakeFree);
@@ -237,7 +186,7 @@ fn grant(
     let newcomer = !draft.account(node.owner)?.established || free < wanted;
     let reserved = wanted.min(free);
     let stake = |purpose| AccountKey::Owner(node.owner, purpose);
-    let purse = |purpose| AccountKey::Owner(job.owner, purpose);
+    let purse = |purpose| AccountKey::Owner(buyer, purpose);
     draft.pay(
         EntryKind::Hold { attempt: id },
         &[
@@ -249,7 +198,7 @@ fn grant(
     let score = node.cards.get(usize::from(card)).and_then(|c| c.score_milli);
     let class_score =
         node.cards.get(usize::from(card)).and_then(tatau_model::Card::class).map_or(1, |c| c.score_milli);
-    let expected = expected_ms(units::reference_ms(&work, &job), score.unwrap_or(class_score));
+    let expected = expected_ms(reference_ms, score.unwrap_or(class_score));
     let terms = LeaseTerms { factor: config.lease_factor, grace_ms: config.lease_grace_ms };
     let now = draft.now;
     draft.put_attempt(Attempt {

@@ -4,6 +4,7 @@
 //! verdicts, payment, slashing. Refuses: IO, clocks, threads. The server and the tests run this same code.
 
 mod accounts;
+mod asks;
 mod audits;
 pub mod config;
 mod draft;
@@ -22,6 +23,7 @@ mod step;
 mod tick;
 mod verdicts;
 
+pub use asks::Asks;
 pub use config::Config;
 pub(crate) use draft::Draft;
 pub use effect::Effect;

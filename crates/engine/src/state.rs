@@ -2,7 +2,7 @@
 //!
 //! Only `apply` changes it; recovery applies the stored records again and ends in the same state.
 
-use crate::Config;
+use crate::{Config, asks::Remembered};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tatau_ledger::{Books, LedgerError};
 use tatau_model::{
@@ -94,6 +94,10 @@ pub struct State {
     pub(crate) node_audits: HashMap<Address, BTreeSet<AuditId>>,
     /// Entries of an owner in `unbonding`.
     pub(crate) unbonding_count: HashMap<Address, usize>,
+    /// Buyers whom nodes block, and how many do.
+    pub(crate) blocked: HashMap<Address, usize>,
+    /// What was looked up lately; no part of the records.
+    pub(crate) asks: Remembered,
 }
 
 impl State {
@@ -128,9 +132,7 @@ impl State {
             Change::Account(account) => {
                 self.accounts.insert(account.owner, account.clone());
             }
-            Change::Node(node) => {
-                self.nodes.insert(node.id, (**node).clone());
-            }
+            Change::Node(node) => self.put_node(node),
             Change::Job(job) => self.put_job(job),
             Change::JobMeter { job, spent, reference_ms } => {
                 if let Some(job) = self.jobs.get_mut(job) {

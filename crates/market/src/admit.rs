@@ -7,6 +7,11 @@ use tatau_model::{Amount, Strategy};
 pub fn unit_price_limit(strategy: Strategy, asks: &[Amount]) -> Option<Amount> {
     let mut sorted = asks.to_vec();
     sorted.sort_unstable();
+    limit_of_sorted(strategy, &sorted)
+}
+
+/// As [`unit_price_limit`], of asks that are sorted, lowest first.
+pub fn limit_of_sorted(strategy: Strategy, sorted: &[Amount]) -> Option<Amount> {
     let lowest = *sorted.first()?;
     match strategy {
         // A tenth above the lowest, so that a nano-TATAU of difference does not idle half the market.

@@ -261,6 +261,7 @@ impl Desk {
         for change in &outcome.changes {
             self.state.apply(change).map_err(|e| WriterError::Apply(e.to_string()))?;
         }
+        self.state.remember(outcome.asks);
         self.batch.changes.extend(outcome.changes);
         self.batch.effects.extend(outcome.effects);
         Ok(Ok(outcome.reply))

@@ -193,6 +193,7 @@ impl World {
                 self.finished_jobs += usize::from(render && job.state == JobState::Finished);
             }
         }
+        self.state.remember(outcome.asks);
         let problems = sanity_check(&self.state);
         assert!(problems.is_empty(), "seed {} after {text}: {problems:#?}", self.seed);
         if let Reply::Leases(given) = &outcome.reply {
