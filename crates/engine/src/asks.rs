@@ -55,7 +55,9 @@ impl Remembered {
 impl State {
     /// Keeps what an event looked up in the whole market, so that the next ones need not.
     pub fn remember(&mut self, asks: Vec<Asks>) {
-        asks.into_iter().for_each(|asks| self.asks.keep(asks));
+        for found in asks {
+            self.asks.keep(found);
+        }
     }
 
     pub(crate) fn put_node(&mut self, node: &Node) {
