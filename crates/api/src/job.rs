@@ -30,6 +30,9 @@ pub struct SubmitJob {
     /// Encode a video at the end.
     #[serde(default)]
     pub video: bool,
+    /// Pause after the first, middle and last frame until the buyer approves them.
+    #[serde(default)]
+    pub preview: bool,
     /// Card class; absent is any.
     pub class: Option<String>,
     /// How offers are chosen.

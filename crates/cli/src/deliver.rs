@@ -27,6 +27,7 @@ pub struct Wish {
     pub class: Option<String>,
     pub strategy: Strategy,
     pub video: bool,
+    pub preview: bool,
     pub assets: Vec<PathBuf>,
 }
 
@@ -162,6 +163,7 @@ async fn buy(
         inspection: closed.inspection,
         frames: frames.to_vec(),
         video: wish.video,
+        preview: wish.preview,
         class: wish.class.clone(),
         strategy: wish.strategy,
         cap,

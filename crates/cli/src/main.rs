@@ -17,6 +17,7 @@ mod logs;
 mod node;
 mod open;
 mod out;
+mod pause;
 mod provide;
 mod quoted;
 mod render;
@@ -60,7 +61,9 @@ enum Verb {
     Logs(logs::Logs),
     /// Stops a job; what was accepted stays yours, the rest of the escrow comes back.
     Cancel(cancel::Cancel),
-    /// Goes on with a paused job, with more money if it needs some.
+    /// Pauses a job: nothing new starts, what runs is finished.
+    Pause(pause::Pause),
+    /// Goes on with a paused job, with more money if it needs some; approves a preview.
     Resume(resume::Resume),
     /// Shows balances and statements, puts up stake, makes keys.
     Wallet(wallet::Wallet),
@@ -118,6 +121,7 @@ async fn act(verb: Verb, context: &Context) -> anyhow::Result<()> {
         Verb::Job(options) => job::run(&options, context).await,
         Verb::Logs(options) => logs::run(&options, context).await,
         Verb::Cancel(options) => cancel::run(&options, context).await,
+        Verb::Pause(options) => pause::run(&options, context).await,
         Verb::Resume(options) => resume::run(&options, context).await,
         Verb::Wallet(options) => wallet::run(options, context).await,
         Verb::Provide(options) => provide::run(options, context).await,

@@ -37,6 +37,9 @@ pub struct Render {
     /// Make no video at the end.
     #[arg(long)]
     no_video: bool,
+    /// Pauses after the first, middle and last frame; `tatau resume` approves them and renders the rest.
+    #[arg(long)]
+    preview: bool,
     /// Writes the job as a bundle folder (Open Job Description) after inspecting, and pays nothing.
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
@@ -106,6 +109,7 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
         class: terms.class,
         strategy: terms.strategy.unwrap_or_default(),
         video: !options.no_video,
+        preview: options.preview,
         assets: terms.assets,
     };
     match options.bundle {

@@ -5,7 +5,8 @@ use tatau_model::{Amount, JobId};
 
 /// Goes on with a paused job.
 ///
-/// A job pauses when its cap is reached, or when a task fails the same way on two providers. `--more` raises the cap.
+/// A job pauses when its cap is reached, when a task fails the same way on two providers, when you pause it, or when the frames of its
+/// preview are ready: resuming approves them. `--more` raises the cap.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Example:
   tatau resume job-12 --more 2.5")]

@@ -46,6 +46,7 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
         class: terms.class.or(bundle.class),
         strategy: terms.strategy.unwrap_or(bundle.strategy),
         video: bundle.video,
+        preview: false,
         assets: terms.assets,
     };
     deliver(wish, context).await

@@ -32,6 +32,11 @@ impl Client {
         self.json(Call::post(format!("/v1/jobs/{job}/cancel"), &serde_json::json!({}))?).await
     }
 
+    /// `POST /v1/jobs/{id}/pause`: no new leases; what runs is finished.
+    pub async fn pause_job(&self, job: JobId) -> Result<JobView, ClientError> {
+        self.json(Call::post(format!("/v1/jobs/{job}/pause"), &serde_json::json!({}))?).await
+    }
+
     /// `POST /v1/jobs/{id}/resume`, with `more` money for its cap (may be zero). Not repeated on its own.
     pub async fn resume_job(&self, job: JobId, more: Amount) -> Result<JobView, ClientError> {
         self.json(Call::post(format!("/v1/jobs/{job}/resume"), &ResumeJob { more })?.once()).await

@@ -52,7 +52,9 @@ pub enum Event {
     SubmitJob(NewJob),
     /// A buyer stops a job.
     CancelJob { job: JobId, by: Address },
-    /// A buyer resumes a paused job, with more money if given.
+    /// A buyer pauses a render job: no new leases, what runs is finished.
+    PauseJob { job: JobId, by: Address },
+    /// A buyer resumes a paused job, with more money if given. That approves a preview that is there to be seen.
     ResumeJob { job: JobId, by: Address, more: Amount },
     /// An owner stakes.
     Stake { owner: Address, amount: Amount },

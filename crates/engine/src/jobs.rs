@@ -2,12 +2,17 @@
 
 use crate::{Draft, Effect, NewJob, Refusal, Reply, accounts, lease_ends};
 use tatau_model::{
-    AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Purpose,
-    Strategy, TaskId, TaskState,
+    AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Preview,
+    Purpose, Strategy, TaskId, TaskState, Work,
 };
 use tatau_workload::planner;
 
 const MAX_NAME: usize = 200;
+/// Why a job paused that its buyer paused.
+const PAUSED_BY_BUYER: &str =
+    "you paused it; what was running is finished, nothing new starts until you resume it";
+/// Why a job paused whose buyer wanted to look first.
+const PREVIEW_READY: &str = "preview: the first, the middle and the last frame are ready; look at them, then resume to render the rest, or cancel";
 
 pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusal> {
     accounts::open(draft, new.owner)?;
@@ -119,6 +124,8 @@ pub(crate) fn advance(draft: &mut Draft<'_>, id: JobId, task: TaskId) -> Result<
     draft.add_tasks(id, more);
     if counts.accepted >= total {
         end(draft, id, JobState::Finished)?;
+    } else if planner::preview_is_ready(draft.job(id)?, counts.accepted) {
+        pause(draft, id, PREVIEW_READY.into())?;
     }
     Ok(())
 }
@@ -145,6 +152,39 @@ pub(crate) fn pause(draft: &mut Draft<'_>, id: JobId, reason: String) -> Result<
     Ok(())
 }
 
+/// The buyer pauses: no new leases. Repeating it changes nothing.
+pub(crate) fn pause_by(draft: &mut Draft<'_>, id: JobId, by: Address) -> Result<Reply, Refusal> {
+    own(draft, id, by)?;
+    let job = draft.job(id)?;
+    if !matches!(job.kind, JobKind::Render(_)) {
+        return Err(Refusal::new("invalid", format!("{id} renders nothing; only render jobs can be paused")));
+    }
+    if job.state.is_ended() {
+        return Err(Refusal::new(
+            "conflict",
+            format!("{id} is {}; there is nothing to pause", job.state.name()),
+        ));
+    }
+    pause(draft, id, PAUSED_BY_BUYER.into())?;
+    Ok(Reply::Done)
+}
+
+/// Whoever resumes a job whose preview is there has seen it: the rest of its frames become tasks.
+fn approve(draft: &mut Draft<'_>, id: JobId) -> Result<(), Refusal> {
+    if !planner::preview_is_ready(draft.job(id)?, draft.counts(id).accepted) {
+        return Ok(());
+    }
+    let job = draft.job_mut(id)?;
+    if let JobKind::Render(spec) = &mut job.kind {
+        spec.preview = Preview::Approved;
+    }
+    let job = job.clone();
+    let tasks: Vec<(Work, TaskState)> =
+        draft.state.tasks_of(id).map(|task| (task.work.clone(), task.state)).collect();
+    draft.add_tasks(id, planner::next(&job, &planner::Progress { tasks: &tasks }));
+    Ok(())
+}
+
 pub(crate) fn resume(draft: &mut Draft<'_>, id: JobId, by: Address, more: Amount) -> Result<Reply, Refusal> {
     own(draft, id, by)?;
     if more.0 < 0 {
@@ -168,6 +208,7 @@ pub(crate) fn resume(draft: &mut Draft<'_>, id: JobId, by: Address, more: Amount
         task.excluded.clear();
         task.attempts = 0;
     }
+    approve(draft, id)?;
     draft.effect(Effect::WakeProviders);
     draft.effect(Effect::WakeJob(id));
     Ok(Reply::Done)

@@ -19,6 +19,7 @@ pub fn step(state: &State, event: Event, now: Millis, rng: &mut impl Rng) -> Res
         Event::Drain { node, draining } => nodes::drain(d, node, draining),
         Event::SubmitJob(new) => jobs::submit(d, new),
         Event::CancelJob { job, by } => jobs::cancel(d, job, by),
+        Event::PauseJob { job, by } => jobs::pause_by(d, job, by),
         Event::ResumeJob { job, by, more } => jobs::resume(d, job, by, more),
         Event::Stake { owner, amount } => accounts::stake(d, owner, amount),
         Event::Unstake { owner, amount } => accounts::unstake(d, owner, amount),

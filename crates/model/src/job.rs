@@ -40,6 +40,30 @@ pub struct RenderSpec {
     /// Set where a frame is more than one picture of four channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layered: Option<Layered>,
+    /// Does the buyer want to see a few frames before the rest is rendered?
+    #[serde(default, skip_serializing_if = "Preview::is_none")]
+    pub preview: Preview,
+}
+
+/// A look at a few frames before the rest is rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preview {
+    /// Not asked for.
+    #[default]
+    None,
+    /// Only the preview's frames are made until the buyer approves them.
+    Waiting,
+    /// Approved: all frames are made.
+    Approved,
+}
+
+impl Preview {
+    /// Not asked for?
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// Frames whose raw file holds view layers, passes, two eyes, or what denoising and compositing need.

@@ -1,7 +1,14 @@
 //! What every handler can reach.
 
 use crate::{
-    archive::Archive, asks::Asks, names::Names, nonces::Nonces, noted::Noted, session::Codes, wakes::Wakes,
+    archive::Archive,
+    asks::Asks,
+    names::Names,
+    nonces::Nonces,
+    noted::Noted,
+    pages::{Boards, Thumbs},
+    session::Codes,
+    wakes::Wakes,
     writer::Writer,
 };
 use std::sync::Arc;
@@ -25,6 +32,10 @@ pub(crate) struct App {
     pub grants: GrantKey,
     /// One-time links that sign a browser in.
     pub codes: Codes,
+    /// Jobs whose pages are open.
+    pub boards: Boards,
+    /// Small pictures of frames.
+    pub thumbs: Thumbs,
     pub local: bool,
     pub config: Config,
     /// First value of the hash chain in use.

@@ -59,6 +59,16 @@ impl Archive {
         self.look(move |r| r.job_of_request(owner, &key)).await
     }
 
+    /// What an owner bought or had inspected, newest first, older than `before`.
+    pub(crate) async fn buyers_jobs(
+        &self,
+        owner: Address,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Job>, ApiError> {
+        self.look(move |r| r.buyers_jobs(owner, before, limit)).await
+    }
+
     /// Newest first.
     pub(crate) async fn jobs_of(&self, owner: Address, limit: usize) -> Result<Vec<Job>, ApiError> {
         self.look(move |r| r.jobs_of(owner, limit)).await
@@ -96,6 +106,24 @@ impl Archive {
                 History { task: t.task, changed: t.changed, attempts, audits }
             };
             Ok(changed.into_iter().map(one).collect())
+        })
+        .await
+    }
+
+    /// These tasks with what happened to them, in the order given; what is not on record is left out.
+    pub(crate) async fn histories(&self, tasks: Vec<TaskId>) -> Result<Vec<History>, ApiError> {
+        self.look(move |r| {
+            let mut found = Vec::new();
+            for id in tasks {
+                let Some(task) = r.task(id)? else { continue };
+                let attempts = r.attempts_of_task(id)?;
+                let mut audits = Vec::new();
+                for attempt in &attempts {
+                    audits.extend(r.audits_of_attempt(attempt.id)?);
+                }
+                found.push(History { task, changed: 0, attempts, audits });
+            }
+            Ok(found)
         })
         .await
     }
@@ -156,6 +184,16 @@ impl Archive {
         month: Millis,
     ) -> Result<Option<OwnerEarned>, ApiError> {
         self.look(move |r| r.earned(owner, Some(node), day, month)).await
+    }
+
+    /// The latest movements before that entry, newest first.
+    pub(crate) async fn statement_before(
+        &self,
+        owner: Address,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StatementRow>, ApiError> {
+        self.look(move |r| r.statement_before(owner, before, limit)).await
     }
 
     pub(crate) async fn epochs(&self, after: EpochId, limit: usize) -> Result<Vec<Epoch>, ApiError> {

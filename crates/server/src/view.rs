@@ -51,7 +51,7 @@ async fn done(app: &App, job: &Job, total: u32) -> Result<u32, ApiError> {
 }
 
 /// The rest takes as long for each frame as those seen.
-fn eta(job: &Job, done: u32, total: u32, now: Millis) -> Option<Millis> {
+pub(crate) fn eta(job: &Job, done: u32, total: u32, now: Millis) -> Option<Millis> {
     if job.state != JobState::Running || done == 0 || done >= total {
         return None;
     }

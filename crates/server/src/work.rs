@@ -76,9 +76,13 @@ pub(crate) async fn inspected(app: &App, id: JobId, owner: Address) -> Result<In
     if let JobState::Failed { reason } = &job.state {
         return Err(ApiError::conflict(format!("the inspection failed: {reason}")));
     }
-    let attempt = delivered(app, id).await?;
-    let attempt = attempt
-        .ok_or_else(|| ApiError::conflict(format!("{id} is not done yet; follow it and try again")))?;
+    let found = report(app, job).await?;
+    found.ok_or_else(|| ApiError::conflict(format!("{id} is not done yet; follow it and try again")))
+}
+
+/// What an inspection found, once that was delivered.
+pub(crate) async fn report(app: &App, job: Job) -> Result<Option<Inspected>, ApiError> {
+    let Some(attempt) = delivered(app, job.id).await? else { return Ok(None) };
     let file = attempt.outputs.iter().find(|f| f.name == trace::RESULT);
     let file = file.ok_or_else(|| ApiError::internal(&format!("{} delivered no report", attempt.id)))?.blob;
     let read = app.blobs.run(move |store| store.read(&file, trace::MAX_RESULT_BYTES)).await;
@@ -94,7 +98,7 @@ pub(crate) async fn inspected(app: &App, id: JobId, owner: Address) -> Result<In
     let score_milli = score
         .await?
         .ok_or_else(|| ApiError::conflict("the machine that inspected is gone; inspect the scene again"))?;
-    Ok(Inspected { job, report, score_milli })
+    Ok(Some(Inspected { job, report, score_milli }))
 }
 
 /// The latest attempt whose files are here and not refused.
@@ -170,7 +174,7 @@ pub(crate) async fn check_inputs(app: &App, inputs: BlobId, scene: &str) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tatau_model::Layered;
+    use tatau_model::{Layered, Preview};
 
     #[test]
     fn frames_that_the_comparator_could_not_hold_are_refused() {
@@ -184,6 +188,7 @@ mod tests {
                 fps: (24, 1),
                 video: false,
                 layered: Some(layered),
+                preview: Preview::None,
             };
             check_frame_size(&spec).is_ok()
         };

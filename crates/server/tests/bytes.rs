@@ -29,6 +29,7 @@ fn inspection(inputs: BlobId, key: &str) -> SubmitJob {
         inspection: None,
         frames: String::new(),
         video: false,
+        preview: false,
         class: None,
         strategy: Strategy::Balanced,
         cap: Amount(50_000_000),

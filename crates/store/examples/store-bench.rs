@@ -10,7 +10,8 @@ use tatau_ledger::{Books, Overlay};
 use tatau_model::{
     Account, AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState,
     AuditWork, BlobId, Change, Digest, EntryKind, Job, JobId, JobKind, JobState, Measurement, Millis, Node,
-    Offer, OutputFile, Purpose, Receipt, Rect, RenderSpec, Strategy, Task, TaskId, TaskState, Verdict, Work,
+    Offer, OutputFile, Preview, Purpose, Receipt, Rect, RenderSpec, Strategy, Task, TaskId, TaskState,
+    Verdict, Work,
 };
 use tatau_store::Store;
 
@@ -99,6 +100,7 @@ impl Bench {
             fps: (24, 1),
             video: false,
             layered: None,
+            preview: Preview::None,
         };
         changes.push(Change::Job(Box::new(Job {
             id: job,

@@ -5,17 +5,17 @@
 use crate::{ENVIRONMENT, SubmitError, target::make_folder};
 use serde::Deserialize;
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Component, Path, PathBuf},
 };
 use tatau_model::{Amount, Strategy};
-use tatau_workload::template::{self, BundleError};
+use tatau_workload::{
+    bundle_files,
+    template::{self, BundleError},
+};
 
 /// No file of a bundle is larger.
 const MAX_BYTES: u64 = 512 * 1024;
-/// Most parameters and asset references.
-const MAX_ENTRIES: usize = 100_000;
 
 /// What a bundle folder asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,27 +69,6 @@ pub fn write_bundle(
     Ok(())
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Values {
-    parameter_values: Vec<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Value {
-    name: String,
-    value: Plain,
-}
-
-/// Other tools write numbers as numbers.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Plain {
-    Text(String),
-    Whole(i64),
-    Number(f64),
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct References {
@@ -109,18 +88,6 @@ struct Inputs {
     filenames: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Terms {
-    environment: Option<String>,
-    class: Option<String>,
-    #[serde(default)]
-    strategy: Strategy,
-    cap: Option<String>,
-    #[serde(default)]
-    video: bool,
-}
-
 /// Reads a bundle folder and checks it as the server will. Nothing is sent.
 pub fn read_bundle(dir: &Path) -> Result<BundleFolder, SubmitError> {
     if !dir.is_dir() {
@@ -132,51 +99,33 @@ pub fn read_bundle(dir: &Path) -> Result<BundleFolder, SubmitError> {
     let template_text = text(dir, &["template.yaml", "template.yml", "template.json"])?.ok_or_else(|| {
         SubmitError::Usage(format!("{} holds no template.yaml; name a bundle folder", dir.display()))
     })?;
-    let values: Option<Values> =
-        yaml(dir, &["parameter_values.yaml", "parameter_values.yml", "parameter_values.json"])?;
-    let references: References =
-        yaml(dir, &["asset_references.yaml", "asset_references.yml", "asset_references.json"])?
-            .unwrap_or_default();
-    let terms: Terms = yaml(dir, &["tatau.yaml", "tatau.yml"])?.unwrap_or_default();
-    let values = values.map_or_else(Vec::new, |values| values.parameter_values);
-    if values.len() + references.asset_references.inputs.filenames.len() > MAX_ENTRIES {
+    let values = text(dir, &["parameter_values.yaml", "parameter_values.yml", "parameter_values.json"])?;
+    let references = text(dir, &["asset_references.yaml", "asset_references.yml", "asset_references.json"])?;
+    let terms = text(dir, &["tatau.yaml", "tatau.yml"])?;
+    let references: References = references
+        .map(|text| bundle_files::parse("asset_references.yaml", &text))
+        .transpose()
+        .map_err(|e| refused(&e))?
+        .unwrap_or_default();
+    let files = references.asset_references.inputs.filenames;
+    if files.len() > bundle_files::MAX_ENTRIES {
         return Err(SubmitError::Usage(format!(
-            "the bundle {} has more than {MAX_ENTRIES} entries; split it",
-            dir.display()
+            "the bundle {} has more than {} entries; split it",
+            dir.display(),
+            bundle_files::MAX_ENTRIES
         )));
     }
-    let mut parameters: BTreeMap<String, String> =
-        values.into_iter().map(|v| (v.name, plain(v.value))).collect();
-    // Where the scene lies is this program's business; the rest of the bundle is judged as the server judges it.
-    let given = parameters.get("Scene").cloned().unwrap_or_default();
-    if !given.is_empty() && template::check_scene(&given).is_err() {
-        let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
-        parameters.insert("Scene".into(), name.to_owned());
-    }
-    let render = template::check_render_bundle(&template_text, &parameters).map_err(|e| refused(&e))?;
-    let wanted = if given.is_empty() { &render.scene } else { &given };
-    let scene = find_scene(dir, wanted, &references.asset_references.inputs.filenames)?;
-    if let Some(environment) = terms.environment.filter(|name| name != ENVIRONMENT) {
-        return Err(SubmitError::Usage(format!(
-            "the bundle asks for the environment '{}'; only {ENVIRONMENT} is offered",
-            shown(&environment)
-        )));
-    }
-    let cap = terms.cap.map(|cap| match cap.parse::<Amount>() {
-        Ok(cap) if cap < Amount::ZERO => {
-            Err(SubmitError::Usage("the cap in tatau.yaml is negative; write 0 for none".into()))
-        }
-        Ok(cap) => Ok(cap),
-        Err(e) => Err(SubmitError::Usage(format!("the cap in tatau.yaml is wrong: {e}"))),
-    });
+    let asked =
+        bundle_files::read(&template_text, values.as_deref(), terms.as_deref()).map_err(|e| refused(&e))?;
+    let scene = find_scene(dir, &asked.scene, &files)?;
     Ok(BundleFolder {
-        name: render.name,
+        name: asked.name,
         scene,
-        frames: render.frames,
-        video: terms.video,
-        class: terms.class,
-        strategy: terms.strategy,
-        cap: cap.transpose()?.filter(|cap| cap.is_positive()),
+        frames: asked.frames,
+        video: asked.video,
+        class: asked.class,
+        strategy: asked.strategy,
+        cap: asked.cap,
     })
 }
 
@@ -198,14 +147,6 @@ fn find_scene(dir: &Path, given: &str, references: &[String]) -> Result<PathBuf,
     })
 }
 
-fn plain(value: Plain) -> String {
-    match value {
-        Plain::Text(text) => text,
-        Plain::Whole(number) => number.to_string(),
-        Plain::Number(number) => number.to_string(),
-    }
-}
-
 fn text(dir: &Path, names: &[&str]) -> Result<Option<String>, SubmitError> {
     for name in names {
         let path = dir.join(name);
@@ -223,17 +164,6 @@ fn text(dir: &Path, names: &[&str]) -> Result<Option<String>, SubmitError> {
         return fs::read_to_string(&path).map(Some).map_err(|e| SubmitError::io("read", &path, &e));
     }
     Ok(None)
-}
-
-fn yaml<T: serde::de::DeserializeOwned>(dir: &Path, names: &[&str]) -> Result<Option<T>, SubmitError> {
-    let Some(text) = text(dir, names)? else { return Ok(None) };
-    serde_norway::from_str(&text).map(Some).map_err(|e| {
-        SubmitError::Usage(format!(
-            "{} of the bundle cannot be read: {}",
-            names.first().unwrap_or(&"a file"),
-            shown(&e.to_string())
-        ))
-    })
 }
 
 fn refused(e: &BundleError) -> SubmitError {

@@ -56,6 +56,7 @@ fn order(name: &str, inputs: &Inputs, cap: Amount, attempt: u32) -> SubmitJob {
         inspection: None,
         frames: String::new(),
         video: false,
+        preview: false,
         class: None,
         strategy: Strategy::Fastest,
         cap,

@@ -24,6 +24,8 @@ pub struct Order {
     pub frames: Vec<i32>,
     /// Encode a video at the end.
     pub video: bool,
+    /// Pause after a few frames until they are approved.
+    pub preview: bool,
     /// Card class; `None` is any.
     pub class: Option<String>,
     /// How offers are chosen.
@@ -62,6 +64,7 @@ pub async fn pay(client: &Client, order: &Order, watch: &mut dyn Watch) -> Resul
         inspection: Some(order.inspection),
         frames: frames::format(&order.frames),
         video: order.video,
+        preview: order.preview,
         class: order.class.clone(),
         strategy: order.strategy,
         cap: order.cap,

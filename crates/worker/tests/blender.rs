@@ -18,7 +18,7 @@ use support::{Fake, runner};
 use tatau_blobs::{Manifest, hash_file};
 use tatau_model::{
     Address, Amount, AttemptId, AuditId, AuditWork, BlobId, Card, CardKind, Digest, Job, JobId, JobKind,
-    JobState, Millis, Order, OrderFile, Rect, RenderSpec, Strategy, Work,
+    JobState, Millis, Order, OrderFile, Preview, Rect, RenderSpec, Strategy, Work,
 };
 use tatau_worker::{
     Bench, BenchOptions, Collected, Inputs, Place, Ran, check_names, collect, collect_audit, write_runtime,
@@ -146,6 +146,7 @@ async fn frames_pictures_and_crops_of_the_demo_scene() {
         fps: (24, 1),
         video: true,
         layered: None,
+        preview: Preview::None,
     };
     let job = job(JobKind::Render(spec), Some(inputs));
     let (first, out) = studio.task(1, &job, &Work::Render { frame: 1 }, Vec::new()).await;

@@ -1,6 +1,8 @@
 //! Jobs for this crate's tests.
 
-use tatau_model::{Address, Amount, BlobId, Job, JobId, JobKind, JobState, Millis, RenderSpec, Strategy};
+use tatau_model::{
+    Address, Amount, BlobId, Job, JobId, JobKind, JobState, Millis, Preview, RenderSpec, Strategy,
+};
 
 pub(crate) fn render_job(frames: &[i32], video: bool) -> Job {
     let spec = RenderSpec {
@@ -11,6 +13,7 @@ pub(crate) fn render_job(frames: &[i32], video: bool) -> Job {
         fps: (24, 1),
         video,
         layered: None,
+        preview: Preview::None,
     };
     job(JobKind::Render(spec))
 }

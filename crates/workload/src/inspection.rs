@@ -3,7 +3,7 @@
 use crate::{frames, trace, units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tatau_model::{Layered, RenderSpec};
+use tatau_model::{Layered, Preview, RenderSpec};
 
 /// Most files that a report lists.
 pub const MAX_FILES: usize = 4_096;
@@ -323,6 +323,7 @@ pub fn render_spec(
         fps: (report.fps.num, report.fps.den),
         video,
         layered: layered(report, score)?,
+        preview: Preview::None,
     })
 }
 

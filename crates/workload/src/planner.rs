@@ -1,7 +1,7 @@
 //! Which tasks of a job should exist next.
 
 use std::collections::HashSet;
-use tatau_model::{Job, JobKind, RenderSpec, TaskState, Work};
+use tatau_model::{Job, JobKind, Preview, RenderSpec, TaskState, Work};
 
 /// The tasks of a job that exist.
 #[derive(Debug, Clone, Copy)]
@@ -33,14 +33,41 @@ pub fn next(job: &Job, progress: &Progress<'_>) -> Vec<Work> {
     wanted
 }
 
+/// Frames of a preview. A job of no more frames than these is its own preview.
+const PREVIEW_FRAMES: usize = 3;
+
+/// The frames that a buyer wants to see before the rest: the first, the middle and the last by number. Empty where the job waits
+/// for no approval.
+pub fn preview_frames(spec: &RenderSpec) -> Vec<i32> {
+    if spec.preview != Preview::Waiting || spec.frames.len() <= PREVIEW_FRAMES {
+        return Vec::new();
+    }
+    let mut frames = spec.frames.clone();
+    frames.sort_unstable();
+    [0, (frames.len() - 1) / 2, frames.len() - 1]
+        .into_iter()
+        .filter_map(|at| frames.get(at).copied())
+        .collect()
+}
+
+/// Is the preview of a job that waits for its approval there to be seen? Until then only its frames and their pictures are tasks.
+pub fn preview_is_ready(job: &Job, accepted: usize) -> bool {
+    let JobKind::Render(spec) = &job.kind else { return false };
+    let frames = preview_frames(spec).len();
+    frames > 0 && accepted >= 2 * frames
+}
+
 /// The tasks of a new job: the earliest frame first, because a buyer looks at it first, the others in the buyer's order.
+/// Of a job that waits for its approval only the preview's.
 fn first(job: &Job) -> Vec<Work> {
     match &job.kind {
         JobKind::Inspect => vec![Work::Inspect],
         JobKind::Benchmark { .. } => vec![Work::Benchmark],
         JobKind::Render(spec) => {
-            let earliest = spec.frames.iter().min().copied();
-            let others = spec.frames.iter().copied().filter(|frame| Some(*frame) != earliest);
+            let preview = preview_frames(spec);
+            let frames = if preview.is_empty() { &spec.frames } else { &preview };
+            let earliest = frames.iter().min().copied();
+            let others = frames.iter().copied().filter(|frame| Some(*frame) != earliest);
             earliest.into_iter().chain(others).map(|frame| Work::Render { frame }).collect()
         }
     }

@@ -33,7 +33,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
 pub struct BundleError {
-    /// `too_large`, `not_a_template`, `other_version`, `other_bundle`, `parameter`, `scene`, `frames`, `not_a_bundle`, `internal`.
+    /// `too_large`, `not_a_template`, `other_version`, `other_bundle`, `parameter`, `scene`, `frames`, `not_a_bundle`, `bundle_file`, `internal`.
     pub code: &'static str,
     /// What is wrong and what to do.
     pub sentence: String,

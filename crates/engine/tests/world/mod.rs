@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use tatau_engine::{Config, Event, NewJob, Refusal, Reply, State, sanity_check, step};
 use tatau_model::{
     Address, Amount, AttemptId, AttemptState, AuditId, BlobId, Card, CardKind, Change, Digest, JobId,
-    JobKind, JobState, Millis, Node, Offer, OutputFile, Receipt, RenderSpec, Strategy,
+    JobKind, JobState, Millis, Node, Offer, OutputFile, Preview, Receipt, RenderSpec, Strategy,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct World {
     pub state: State,
     pub now: Millis,
     pub finished_jobs: usize,
-    seed: u64,
+    pub seed: u64,
     rng: ChaCha8Rng,
     providers: Vec<Provider>,
     validators: Vec<Validator>,
@@ -141,6 +141,11 @@ impl World {
     }
 
     pub fn submit_render(&mut self, frames: i32) -> Option<JobId> {
+        self.submit(frames, Preview::None)
+    }
+
+    /// A job that may want to be looked at before all of it is made.
+    pub fn submit(&mut self, frames: i32, preview: Preview) -> Option<JobId> {
         self.requests += 1;
         let spec = RenderSpec {
             frames: (1..=frames).collect(),
@@ -150,6 +155,7 @@ impl World {
             fps: (24, 1),
             video: true,
             layered: None,
+            preview,
         };
         let job = NewJob {
             owner: self.buyer,
@@ -253,15 +259,20 @@ impl World {
                     let _ = self.try_event(Event::ResumeJob { job, by: self.buyer, more: Amount(1_000_000) });
                 }
             }
-            66..69 => {
+            66..68 => {
                 self.submit_render(2);
             }
-            69..70 => {
+            68..69 => {
                 let provider = self.rng.random_range(0..self.providers.len());
                 let blocks = self.rng.random_ratio(1, 4);
                 let choices: [&[&str]; 4] = [&[], &["finish"], &["render", "video"], &["no_such_kind"]];
                 let refused = choices[self.rng.random_range(0..4)];
                 self.change_offer(provider, blocks, refused);
+            }
+            69..70 => {
+                self.submit(5, Preview::Waiting);
+                let job = JobId(self.rng.random_range(0..8));
+                let _ = self.try_event(Event::PauseJob { job, by: self.buyer });
             }
             70..75 => {
                 // A long silence of everybody.

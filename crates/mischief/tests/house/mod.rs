@@ -224,6 +224,7 @@ impl House {
             inspection: Some(inspection),
             frames: frames.into(),
             video: false,
+            preview: false,
             class: None,
             strategy: Strategy::Fastest,
             cap: Amount::tatau(5),

@@ -5,7 +5,7 @@ use tatau_engine::{Config, Event, NewJob, State, step};
 use tatau_evidence::SigningKey;
 use tatau_model::{
     Address, Amount, BlobId, Card, CardKind, Change, Clock, JobKind, Millis, Node, Offer, OutputFile,
-    RenderSpec, Strategy, SystemClock,
+    Preview, RenderSpec, Strategy, SystemClock,
 };
 use tatau_store::Store;
 
@@ -151,6 +151,7 @@ impl Founding {
             fps: (24, 1),
             video: false,
             layered: None,
+            preview: Preview::None,
         };
         self.event(Event::SubmitJob(NewJob {
             owner: Address([9; 20]),

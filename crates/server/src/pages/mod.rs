@@ -4,14 +4,20 @@
 
 #![allow(dead_code, unused_imports)] // the pages that use the rest are on their way
 
+mod answer;
 mod enter;
 mod error;
 mod frame;
 mod home;
+mod jobs;
+mod orders;
+mod statement;
 mod visitor;
 
+pub(crate) use answer::{capital, go, refused};
 pub(crate) use error::PageError;
 pub(crate) use frame::{Area, frame};
+pub(crate) use jobs::{Boards, Thumbs};
 pub(crate) use visitor::{Member, Posted, Visitor};
 
 use crate::app::App;
@@ -31,7 +37,10 @@ pub(crate) fn router() -> Router<Arc<App>> {
     let pages = Router::new()
         .route("/", get(home::home))
         .route("/enter/{code}", get(enter::enter))
-        .route("/sign-out", post(enter::sign_out));
+        .route("/sign-out", post(enter::sign_out))
+        .merge(jobs::router())
+        .merge(orders::router())
+        .merge(statement::router());
     pages.layer(axum::middleware::map_response(secured)).route("/assets/{name}", get(asset))
 }
 

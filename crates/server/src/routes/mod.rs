@@ -4,17 +4,17 @@ mod account;
 mod admin;
 mod attempts;
 mod audits;
-mod blobs;
+pub(crate) mod blobs;
 mod epochs;
 mod grants;
-mod jobs;
+pub(crate) mod jobs;
 mod nodes;
-mod platform;
-mod quotes;
+pub(crate) mod platform;
+pub(crate) mod quotes;
 mod receipts;
 mod sessions;
 mod tokens;
-mod uploads;
+pub(crate) mod uploads;
 
 use crate::{
     app::App,
@@ -90,6 +90,7 @@ fn small() -> Router<Arc<App>> {
         .route("/v1/jobs/{id}", get(jobs::show::show))
         .route("/v1/jobs/{id}/tasks/{task}/log", get(jobs::log::log))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel::cancel))
+        .route("/v1/jobs/{id}/pause", post(jobs::pause::pause))
         .route("/v1/jobs/{id}/resume", post(jobs::resume::resume))
         .route("/v1/quotes", post(quotes::make::make))
         .route("/v1/nodes", post(nodes::register::register))
@@ -150,7 +151,7 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
 }
 
 /// An identifier in a path.
-fn id<T>(text: &str) -> Result<T, ApiError>
+pub(crate) fn id<T>(text: &str) -> Result<T, ApiError>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,

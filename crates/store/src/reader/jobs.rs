@@ -47,6 +47,20 @@ impl Reader {
         self.with(|c| jobs(c, "WHERE owner = ?1 ORDER BY id DESC LIMIT ?2", params![&owner.0[..], limit]))
     }
 
+    /// What an owner bought or had inspected, newest first, older than `before`; benchmarks of own machines are left out.
+    pub fn buyers_jobs(
+        &self,
+        owner: Address,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Job>, StoreError> {
+        let before = before.map_or(i64::MAX, |id| rows::key(id.0));
+        let limit = rows::limit(limit.min(MAX_ROWS));
+        let filter = "WHERE owner = ?1 AND id < ?2 AND json_extract(body, '$.kind') <> 'benchmark'
+                      ORDER BY id DESC LIMIT ?3";
+        self.with(|c| jobs(c, filter, params![&owner.0[..], before, limit]))
+    }
+
     /// The newest job that this request made, open or not: a request repeated after the job's end finds it here.
     pub fn job_of_request(&self, owner: Address, key: &str) -> Result<Option<Job>, StoreError> {
         let filter = "WHERE owner = ?1 AND request_key = ?2 AND request_key <> '' ORDER BY id DESC LIMIT 1";

@@ -48,17 +48,50 @@ impl Reader {
         self.statement_of(&holder_name(account.owner(), account), after, limit)
     }
 
+    /// An owner's latest movements before entry `before` (`None`: up to now), newest first, about `limit` rows: entries are
+    /// never cut, so pass the last row's entry next time. Empty: there is nothing before.
+    pub fn statement_before(
+        &self,
+        owner: Address,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StatementRow>, StoreError> {
+        let before = before.map_or(i64::MAX, rows::key);
+        self.lines(
+            "SELECT legs.entry, journal.at, journal.why, balances.account, legs.amount, legs.balance
+             FROM legs JOIN journal ON journal.id = legs.entry JOIN balances ON balances.id = legs.account
+             WHERE legs.holder = (SELECT id FROM holders WHERE name = ?1) AND legs.entry < ?2
+             ORDER BY legs.entry DESC, legs.account LIMIT ?3",
+            &owner.to_string(),
+            before,
+            limit,
+        )
+    }
+
     fn statement_of(&self, holder: &str, after: u64, limit: usize) -> Result<Vec<StatementRow>, StoreError> {
+        self.lines(
+            "SELECT legs.entry, journal.at, journal.why, balances.account, legs.amount, legs.balance
+             FROM legs JOIN journal ON journal.id = legs.entry JOIN balances ON balances.id = legs.account
+             WHERE legs.holder = (SELECT id FROM holders WHERE name = ?1) AND legs.entry > ?2
+             ORDER BY legs.entry, legs.account LIMIT ?3",
+            holder,
+            rows::key(after),
+            limit,
+        )
+    }
+
+    /// About `limit` rows of a query by holder and entry; entries are never cut.
+    fn lines(
+        &self,
+        sql: &str,
+        holder: &str,
+        entry: i64,
+        limit: usize,
+    ) -> Result<Vec<StatementRow>, StoreError> {
         let limit = limit.clamp(1, MAX_ROWS);
-        let after = rows::key(after);
         self.with(|conn| {
-            let mut statement = conn.prepare_cached(
-                "SELECT legs.entry, journal.at, journal.why, balances.account, legs.amount, legs.balance
-                 FROM legs JOIN journal ON journal.id = legs.entry JOIN balances ON balances.id = legs.account
-                 WHERE legs.holder = (SELECT id FROM holders WHERE name = ?1) AND legs.entry > ?2
-                 ORDER BY legs.entry, legs.account LIMIT ?3",
-            )?;
-            let mut found = statement.query(params![holder, after, rows::limit(limit + MAX_LEGS)])?;
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut found = statement.query(params![holder, entry, rows::limit(limit + MAX_LEGS)])?;
             let mut lines: Vec<StatementRow> = Vec::new();
             while let Some(row) = found.next()? {
                 let entry = rows::number("a journal entry's number", row.get(0)?)?;

@@ -5,8 +5,8 @@ use rand::{Rng, RngExt, seq::IteratorRandom};
 use tatau_model::{
     Account, AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState,
     AuditWork, BlobId, Card, CardKind, Change, Digest, EntryKind, Epoch, EpochId, Failure, Job, JobId,
-    JobKind, JobState, Measurement, Node, Offer, OutputFile, Purpose, Receipt, Rect, RenderSpec, Strategy,
-    Task, TaskId, TaskState, Verdict, Work,
+    JobKind, JobState, Measurement, Node, Offer, OutputFile, Preview, Purpose, Receipt, Rect, RenderSpec,
+    Strategy, Task, TaskId, TaskState, Verdict, Work,
 };
 
 const PRICE: Amount = Amount(1_000_000);
@@ -77,6 +77,7 @@ impl Market {
             fps: (24, 1),
             video: true,
             layered: None,
+            preview: Preview::None,
         };
         event.changes.push(Change::Job(Box::new(Job {
             id,

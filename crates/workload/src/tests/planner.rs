@@ -66,3 +66,32 @@ fn a_failed_frame_gets_no_picture_and_no_second_task() {
         [(Work::Render { frame: 1 }, TaskState::Failed), (Work::Render { frame: 2 }, TaskState::Accepted)];
     assert_eq!(next(&job, &Progress { tasks: &tasks }), vec![Work::Finish { frame: 2 }]);
 }
+
+#[test]
+fn a_preview_is_the_first_the_middle_and_the_last_frame_until_it_is_approved() {
+    let mut job = render_job(&[9, 3, 7, 5, 4], false);
+    let set = |job: &mut Job, preview| match &mut job.kind {
+        JobKind::Render(spec) => spec.preview = preview,
+        other => panic!("{other:?}"),
+    };
+    set(&mut job, Preview::Waiting);
+    let first = next(&job, &Progress { tasks: &[] });
+    assert_eq!(first, [3, 5, 9].map(|frame| Work::Render { frame }));
+    assert!(!preview_is_ready(&job, 5) && preview_is_ready(&job, 6));
+    assert_eq!(total_tasks(&job), 10, "the whole job is still all of it");
+    let accepted = states(&first, TaskState::Accepted);
+    let pictures = first.iter().map(|w| match w {
+        Work::Render { frame } => (Work::Finish { frame: *frame }, TaskState::Accepted),
+        other => panic!("{other:?}"),
+    });
+    let there: Vec<_> = accepted.into_iter().chain(pictures).collect();
+    assert_eq!(next(&job, &Progress { tasks: &there }), vec![]);
+    set(&mut job, Preview::Approved);
+    assert_eq!(next(&job, &Progress { tasks: &there }), [7, 4].map(|frame| Work::Render { frame }));
+    assert!(!preview_is_ready(&job, 6));
+
+    let mut small = render_job(&[1, 2, 3], false);
+    set(&mut small, Preview::Waiting);
+    assert_eq!(next(&small, &Progress { tasks: &[] }).len(), 3);
+    assert!(!preview_is_ready(&small, 6), "nothing would be left to approve");
+}

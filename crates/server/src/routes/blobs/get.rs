@@ -25,6 +25,17 @@ pub(crate) async fn get(
     app.grants
         .check(&query, Operation::Get, &blob, SystemClock.now())
         .map_err(|e| ApiError::forbidden(e.to_string()))?;
+    send(&app, blob, &headers, "application/octet-stream", "attachment").await
+}
+
+/// The bytes of a blob, or the range of them that is asked for.
+pub(crate) async fn send(
+    app: &App,
+    blob: BlobId,
+    headers: &HeaderMap,
+    content_type: &str,
+    disposition: &str,
+) -> Result<Response, ApiError> {
     let opened = app.blobs.run(move |store| store.open_blob(&blob)).await;
     let file = opened
         .map_err(|e| ApiError::internal(&e))?
@@ -49,8 +60,8 @@ pub(crate) async fn get(
     let body = Body::from_stream(ReaderStream::with_capacity(file.take(to - from), 256 << 10));
     let answer = Response::builder()
         .status(status)
-        .header(header::CONTENT_TYPE, "application/octet-stream")
-        .header(header::CONTENT_DISPOSITION, "attachment")
+        .header(header::CONTENT_TYPE, content_type)
+        .header(header::CONTENT_DISPOSITION, disposition)
         .header("x-content-type-options", "nosniff")
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::CONTENT_LENGTH, to - from);

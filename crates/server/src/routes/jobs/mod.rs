@@ -3,6 +3,7 @@
 pub(crate) mod cancel;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod pause;
 pub(crate) mod resume;
 pub(crate) mod show;
 pub(crate) mod submit;

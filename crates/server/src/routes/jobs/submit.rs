@@ -5,19 +5,23 @@ use axum::{Json, extract::State};
 use std::sync::Arc;
 use tatau_api::{JobView, SubmitJob};
 use tatau_engine::{Event, NewJob, Reply};
-use tatau_model::{Address, JobId, JobKind, JobState, card};
+use tatau_model::{Address, JobId, JobKind, JobState, Preview, card};
 use tatau_workload::{frames, units};
 
 pub(crate) async fn submit(State(app): State<Arc<App>>, call: Call) -> Result<Json<JobView>, ApiError> {
     let owner = call.account(&app).await?;
-    let request: SubmitJob = call.json()?;
+    let id = place(&app, owner, call.json()?).await?;
+    view::job(&app, id, owner, 0).await.map(Json)
+}
+
+/// Makes the job, or finds the one that the same request made before. Pages come this way, too.
+pub(crate) async fn place(app: &App, owner: Address, request: SubmitJob) -> Result<JobId, ApiError> {
     check(&request)?;
     let known = app.archive.job_of_request(owner, request.request_key.clone()).await?;
-    let id = match known {
-        Some(known) => known.id,
-        None => create(&app, owner, request).await?,
-    };
-    view::job(&app, id, owner, 0).await.map(Json)
+    match known {
+        Some(known) => Ok(known.id),
+        None => create(app, owner, request).await,
+    }
 }
 
 fn check(request: &SubmitJob) -> Result<(), ApiError> {
@@ -105,7 +109,8 @@ async fn render(
             "the scene of the request and of the bundle differ; make them the same",
         ));
     }
-    let spec = found.spec(&frames, request.video)?;
+    let mut spec = found.spec(&frames, request.video)?;
+    spec.preview = if request.preview { Preview::Waiting } else { Preview::None };
     let reference_ms = found.reference_ms()?;
     let json = bundle.json;
     let stored = app.blobs.run(move |store| store.put_bytes(&json)).await;

@@ -1,6 +1,11 @@
 //! `POST /v1/quotes`: price and time by card class and strategy, from the probe and the offers of now.
 
-use crate::{app::App, auth::Call, error::ApiError, work};
+use crate::{
+    app::App,
+    auth::Call,
+    error::ApiError,
+    work::{self, Inspected},
+};
 use axum::{Json, extract::State as Shared};
 use std::{collections::BTreeMap, sync::Arc};
 use tatau_api::{Quote, QuoteRequest, QuoteRow};
@@ -8,7 +13,7 @@ use tatau_engine::State;
 use tatau_model::{Amount, Clock, Millis, SystemClock};
 use tatau_workload::{
     frames,
-    quote::{self, OfferLine, Wanted},
+    quote::{self as workload_quote, OfferLine, Wanted},
     units,
 };
 
@@ -17,7 +22,17 @@ pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Js
     let QuoteRequest { inspection, frames, video } = call.json()?;
     let found = work::inspected(&app, inspection, owner).await?;
     let frames = frames::parse(&frames).map_err(|e| ApiError::invalid(e.to_string()))?;
-    let spec = found.spec(&frames, video)?;
+    quote(&app, &found, &frames, video).await.map(Json)
+}
+
+/// What so many frames of an inspected scene would cost and take now.
+pub(crate) async fn quote(
+    app: &App,
+    found: &Inspected,
+    frames: &[i32],
+    video: bool,
+) -> Result<Quote, ApiError> {
+    let spec = found.spec(frames, video)?;
     let reference_ms = found.reference_ms()?;
     let environment = found.job.environment.clone();
     let now = SystemClock.now();
@@ -30,7 +45,7 @@ pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Js
         video,
         least_price: app.config.least_price,
     };
-    let rows = quote::quote(&wanted, &offers).map_err(|e| ApiError::invalid(e.to_string()))?;
+    let rows = workload_quote::quote(&wanted, &offers).map_err(|e| ApiError::invalid(e.to_string()))?;
     let rows = rows.into_iter().map(|row| QuoteRow {
         class: row.class,
         strategy: row.strategy,
@@ -40,7 +55,7 @@ pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Js
         time_ms: row.time_ms,
     });
     let frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-    Ok(Json(Quote { frames, reference_ms, fee_ppm: app.config.fee_ppm, rows: rows.collect() }))
+    Ok(Quote { frames, reference_ms, fee_ppm: app.config.fee_ppm, rows: rows.collect() })
 }
 
 /// Placed cards of online nodes that take this environment's work now.

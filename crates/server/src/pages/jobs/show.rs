@@ -1,0 +1,113 @@
+//! `GET /jobs/{id}`: one job, live.
+
+use super::{board::Board, parts};
+use crate::{
+    app::App,
+    pages::{Area, Member, PageError, frame, html},
+    view,
+};
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use tatau_model::{JobId, JobKind};
+use tatau_ui::Frame;
+
+/// Frames of one page of the filmstrip.
+const FILM_FRAMES: usize = 120;
+/// A picture twice as wide as high may be one all around.
+const AROUND: u32 = 2;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Seen {
+    /// First place of the filmstrip, from 0.
+    #[serde(default)]
+    from: usize,
+    /// The inspection whose order found this job as already there, and the count that a further one needs.
+    known: Option<String>,
+    #[serde(default)]
+    again: u32,
+}
+
+#[derive(Template)]
+#[template(path = "pages/jobs/show.html")]
+struct Show {
+    frame: Frame,
+    id: JobId,
+    name: String,
+    what: String,
+    version: u64,
+    status: String,
+    who: String,
+    news: String,
+    results: String,
+    energy: String,
+    cells: String,
+    width: u32,
+    height: u32,
+    around: bool,
+    before: Option<usize>,
+    after: Option<usize>,
+    window: String,
+    known: Option<String>,
+}
+
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(seen): Query<Seen>,
+    member: Member,
+) -> Result<Response, PageError> {
+    let id: JobId = crate::routes::id(&id)?;
+    let job = view::own_job(&app, id, member.owner).await?;
+    if !matches!(job.kind, JobKind::Render(_)) {
+        return Ok(Redirect::to(&format!("/orders/{id}")).into_response());
+    }
+    let frame = frame(&app, Some(&member.session), Area::Jobs).await?;
+    let watched = app.boards.of(&app, job).await?;
+    let board = watched.board.lock().await;
+    let page: Html<String> = html(&page(&board, &seen, frame)?)?;
+    Ok(page.into_response())
+}
+
+fn page(board: &Board, seen: &Seen, frame: Frame) -> Result<Show, PageError> {
+    let total = board.frames.len();
+    let from = seen.from.min(total.saturating_sub(1)) / FILM_FRAMES * FILM_FRAMES;
+    let mut cells = String::new();
+    for number in board.frames.keys().skip(from).take(FILM_FRAMES) {
+        cells.push_str(&parts::cell(board, *number)?);
+    }
+    let (width, height, what) = board.spec().map_or((16, 9, String::new()), |spec| {
+        let video = if spec.video { " and a video" } else { "" };
+        let frames = tatau_ui::words::count(spec.frames.len() as u64, "frame");
+        let what = format!("{frames}{video}, {} × {}, {} samples", spec.width, spec.height, spec.samples);
+        let (width, height) = spec.picture();
+        (width, height, what)
+    });
+    let known: Option<JobId> = seen.known.as_deref().and_then(|id| id.parse().ok());
+    let until = (from + FILM_FRAMES).min(total);
+    let job = &board.job;
+    Ok(Show {
+        frame,
+        id: job.id,
+        name: job.name.clone(),
+        what,
+        version: board.version(),
+        status: board.shown(parts::STATUS).to_owned(),
+        who: board.shown(parts::WHO).to_owned(),
+        news: board.shown(parts::NEWS).to_owned(),
+        results: board.shown(parts::RESULTS).to_owned(),
+        energy: board.shown(parts::ENERGY).to_owned(),
+        cells,
+        width,
+        height,
+        around: width == AROUND * height,
+        before: (from > 0).then(|| from - FILM_FRAMES),
+        after: (until < total).then_some(until),
+        window: format!("{}–{until} of {total}", from + 1),
+        known: known.map(|order| format!("/orders/{order}?again={}", seen.again)),
+    })
+}

@@ -1,0 +1,78 @@
+//! The inspection of what was dropped: the same files are inspected, and paid for, once.
+
+use crate::{
+    app::App,
+    error::ApiError,
+    routes::{jobs::submit, platform::show::INSPECTION_CAP, uploads},
+};
+use std::collections::BTreeMap;
+use tatau_api::SubmitJob;
+use tatau_blobs::{Manifest, ManifestFile};
+use tatau_model::{Address, JobId, JobState, Strategy};
+use tatau_workload::runtime;
+
+/// How often an inspection that ended without a report is asked for anew.
+const MOST_TRIES: u32 = 8;
+/// Longest name of a scene among people, characters.
+const NAME_CHARS: usize = 80;
+
+/// Keeps the manifest of these files and has the scene among them inspected.
+pub(super) async fn inspect(
+    app: &App,
+    owner: Address,
+    name: &str,
+    scene: &str,
+    files: Vec<ManifestFile>,
+) -> Result<JobId, ApiError> {
+    let manifest = Manifest::new(files).map_err(|e| ApiError::invalid(e.to_string()))?;
+    let json = manifest.to_json().map_err(|e| ApiError::invalid(e.to_string()))?;
+    let stored = app.blobs.run(move |store| store.put_bytes(&json)).await;
+    let inputs = stored.map_err(|e| uploads::refused(&e))?;
+    let environment = runtime::ENVIRONMENTS.first().map_or("", |e| e.name);
+    for attempt in 0..MOST_TRIES {
+        let key = blake3::hash(format!("inspect {environment} {inputs} {scene} {attempt}").as_bytes());
+        let request = SubmitJob {
+            name: format!("inspection of {}", clean(name, scene)),
+            template: None,
+            parameters: BTreeMap::new(),
+            inputs,
+            scene: scene.to_owned(),
+            environment: environment.to_owned(),
+            inspection: None,
+            frames: String::new(),
+            video: false,
+            preview: false,
+            class: None,
+            strategy: Strategy::Fastest,
+            cap: INSPECTION_CAP,
+            request_key: key.to_hex().to_string(),
+        };
+        let id = submit::place(app, owner, request).await?;
+        let over = |state: JobState| matches!(state, JobState::Cancelled | JobState::Failed { .. });
+        if !app.archive.job(id).await?.is_some_and(|job| over(job.state)) {
+            return Ok(id);
+        }
+    }
+    Err(ApiError::conflict(format!(
+        "{MOST_TRIES} inspections of this scene ended without a report; \"My jobs\" says why, change that in the scene and drop it again"
+    )))
+}
+
+/// What people call the scene: as given, or the name of its file.
+pub(super) fn clean(name: &str, scene: &str) -> String {
+    let plain = |text: &str| -> String {
+        text.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect::<String>().trim().to_owned()
+    };
+    let given = plain(name);
+    if !given.is_empty() {
+        return given;
+    }
+    let file = scene.rsplit('/').next().unwrap_or(scene);
+    let stem = plain(file.strip_suffix(".blend").unwrap_or(file));
+    if stem.is_empty() { "scene".into() } else { stem }
+}
+
+/// The name of an inspection's scene, as it was given.
+pub(crate) fn name_of(job: &str) -> &str {
+    job.strip_prefix("inspection of ").unwrap_or(job)
+}

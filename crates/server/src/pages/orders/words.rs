@@ -1,0 +1,75 @@
+//! What an inspection says, in the words of the person who made the scene. Pure.
+
+use tatau_model::Strategy;
+
+/// What sort of file a scene misses or has.
+pub(super) fn kind(kind: &str) -> &'static str {
+    match kind {
+        "image" => "Texture",
+        "library" => "Linked library",
+        "sequence" => "Image sequence",
+        "movie" => "Movie",
+        "font" => "Font",
+        "sound" => "Sound",
+        "cache" => "Cache (Alembic, USD, mesh)",
+        "volume" => "Volume (VDB)",
+        "ies" => "Light profile (IES)",
+        _ => "File",
+    }
+}
+
+/// The render engine's name.
+pub(super) fn engine(engine: &str) -> String {
+    match engine {
+        "CYCLES" => "Cycles".into(),
+        "BLENDER_EEVEE" | "BLENDER_EEVEE_NEXT" => "EEVEE".into(),
+        "BLENDER_WORKBENCH" => "Workbench".into(),
+        other => other.chars().filter(|c| !c.is_control()).take(40).collect(),
+    }
+}
+
+/// A card class as people write it.
+pub(crate) fn class(name: &str) -> String {
+    if name == "cpu" {
+        return "CPU cores".into();
+    }
+    name.split('-')
+        .map(|part| match part {
+            "gtx" | "rtx" => part.to_uppercase(),
+            "ti" => "Ti".into(),
+            other => other.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A strategy's name.
+pub(crate) fn strategy(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Cheapest => "Cheapest",
+        Strategy::Balanced => "Balanced",
+        Strategy::Fastest => "Fastest",
+    }
+}
+
+/// A strategy's name in forms and commands.
+pub(super) fn strategy_key(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Cheapest => "cheapest",
+        Strategy::Balanced => "balanced",
+        Strategy::Fastest => "fastest",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_people_use() {
+        assert_eq!(class("gtx-1080-ti"), "GTX 1080 Ti");
+        assert_eq!(class("rtx-3090"), "RTX 3090");
+        assert_eq!(class("cpu"), "CPU cores");
+        assert_eq!(engine("BLENDER_EEVEE_NEXT"), "EEVEE");
+    }
+}
