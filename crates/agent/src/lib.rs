@@ -7,10 +7,13 @@
 //! Refuses: money, audits, any decision of the market. It never sees a claim of anybody else.
 
 mod courier;
+pub mod decide;
 mod desk;
 mod entry;
+pub mod idle_command;
 mod options;
 mod provide;
+pub mod settings;
 
 pub use entry::Entry;
 pub use options::{AgentEvent, AsTheyAre, DEFAULT_ASK, Outputs, ProvideOptions};
