@@ -4,20 +4,21 @@ use crate::{
     AgentEvent, Entry,
     courier::{DELIVERIES, Letter},
     options::Outputs,
+    outlet::disk,
 };
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
-use tatau_api::{FailReport, Lease, Poll};
+use tatau_api::{Lease, Poll};
 use tatau_evidence::{Domain, SigningKey};
 use tatau_model::{AttemptId, JobId, Work};
-use tatau_worker::{Fault, Outbox, OutboxError, Outlet, Ran, check_names, collect};
+use tatau_worker::{Fault, Outbox, Ran, check_names, collect};
 use tokio::sync::{Notify, mpsc, watch};
 
 /// Leases of one card at a time: one that runs and one whose inputs are fetched meanwhile.
@@ -33,7 +34,18 @@ struct Held {
     card: u16,
     /// Runs or waits to run; its card's place is taken.
     open: bool,
+    /// Runs.
+    begun: bool,
+    /// Ends it: the platform took it back, or this side gives it up.
     cancel: watch::Sender<bool>,
+    /// This side gives it up, for this reason.
+    given_up: Option<String>,
+}
+
+impl Held {
+    fn new(lease: Option<Lease>, card: u16, open: bool) -> Self {
+        Self { lease, card, open, begun: false, cancel: watch::Sender::new(false), given_up: None }
+    }
 }
 
 /// How a card's work goes: when its task began, and how long its last one took.
@@ -67,6 +79,8 @@ pub(crate) struct Desk {
     pub domain: Domain,
     pub outbox: Outbox<Entry>,
     outputs: Arc<dyn Outputs>,
+    /// Where the last picture of each card is kept.
+    pictures: PathBuf,
     on: Arc<dyn Fn(AgentEvent) + Send + Sync>,
 }
 
@@ -81,6 +95,7 @@ impl Desk {
         outbox: Outbox<Entry>,
         letters: mpsc::UnboundedSender<Letter>,
         outputs: Arc<dyn Outputs>,
+        pictures: PathBuf,
         on: Arc<dyn Fn(AgentEvent) + Send + Sync>,
     ) -> Self {
         Self {
@@ -96,6 +111,7 @@ impl Desk {
             domain,
             outbox,
             outputs,
+            pictures,
             on,
         }
     }
@@ -134,8 +150,7 @@ impl Desk {
 
     /// Notes a receipt of an earlier run that the platform may not have.
     pub fn promised(&self, attempt: AttemptId) {
-        let held = Held { lease: None, card: 0, open: false, cancel: watch::Sender::new(false) };
-        lock(&self.held).insert(attempt, held);
+        lock(&self.held).insert(attempt, Held::new(None, 0, false));
     }
 
     /// Takes a lease; `None` where it is held already.
@@ -144,12 +159,13 @@ impl Desk {
         if held.contains_key(&lease.attempt) {
             return None;
         }
-        let cancel = watch::Sender::new(false);
-        let cancelled = cancel.subscribe();
-        held.insert(lease.attempt, Held { lease: Some(lease.clone()), card: lease.card, open: true, cancel });
+        let new = Held::new(Some(lease.clone()), lease.card, true);
+        let cancelled = new.cancel.subscribe();
+        held.insert(lease.attempt, new);
         drop(held);
         self.tell(AgentEvent::Leased {
             attempt: lease.attempt,
+            job: lease.order.job,
             work: lease.order.work.clone(),
             card: lease.card,
             price: lease.price,
@@ -167,10 +183,31 @@ impl Desk {
         }
     }
 
+    /// Gives up what a card holds: all of it, or what has not begun. Receipts that are signed go out.
+    pub fn give_up(&self, card: u16, all: bool, sentence: &str) {
+        for held in lock(&self.held).values_mut() {
+            if held.open && held.card == card && (all || !held.begun) && held.given_up.is_none() {
+                held.given_up = Some(sentence.to_owned());
+                held.cancel.send_replace(true);
+            }
+        }
+    }
+
+    /// Why this side gave it up, if it did.
+    pub fn given_up(&self, attempt: AttemptId) -> Option<String> {
+        lock(&self.held).get(&attempt)?.given_up.clone()
+    }
+
     /// Forgets a lease: the platform has its receipt, or knows of its end.
     pub fn release(&self, attempt: AttemptId) {
         lock(&self.held).remove(&attempt);
         self.changed.notify_one();
+    }
+
+    /// Jobs whose sessions a card holds open.
+    pub fn warm(&self, card: u16, jobs: Vec<JobId>) {
+        lock(&self.warm).insert(card, jobs.clone());
+        self.tell(AgentEvent::Warm { card, jobs });
     }
 
     /// Is any lease still to be run?
@@ -179,16 +216,16 @@ impl Desk {
     }
 
     /// What to say next, and when to say something else because a card will want its next lease.
-    pub fn poll(&self, cards: &[u16], taking: bool) -> (Poll, Option<Instant>) {
+    pub fn poll(&self, cards: &[u16], may: impl Fn(u16) -> bool) -> (Poll, Option<Instant>) {
         // More than its line carries away is not taken on: leases that wait for the line would only run out.
         let backlog = usize::try_from(self.under_way.load(Ordering::Acquire)).unwrap_or(usize::MAX);
-        let taking = taking && backlog < DELIVERIES.max(cards.len());
+        let taking = backlog < DELIVERIES.max(cards.len());
         let held = lock(&self.held);
         let pace = lock(&self.pace);
         let now = Instant::now();
         let mut free = Vec::new();
         let mut later: Option<Instant> = None;
-        for card in cards.iter().copied().filter(|_| taking) {
+        for card in cards.iter().copied().filter(|card| taking && may(*card)) {
             let open = held.values().filter(|h| h.open && h.card == card).count();
             // One that is not running yet is fetching its inputs; the next would wait for those.
             let at = match open {
@@ -206,31 +243,37 @@ impl Desk {
         let mut warm: Vec<JobId> = lock(&self.warm).values().flatten().copied().collect();
         warm.sort_unstable();
         warm.dedup();
-        let running = held.iter().filter(|(_, h)| !*h.cancel.borrow()).map(|(id, _)| *id).collect();
+        // One that is given up is held until the platform knows: unnamed, it would be handed out again as lost on its way.
+        let here = |h: &Held| h.given_up.is_some() || !*h.cancel.borrow();
+        let running = held.iter().filter(|(_, h)| here(h)).map(|(id, _)| *id).collect();
         let poll = Poll { cards: free, audits: 0, warm, running, auditing: Vec::new(), wait_ms: POLL_MS };
         (poll, later)
     }
 
     /// A card begins a task.
-    fn begins(&self, card: u16, attempt: AttemptId) {
+    pub fn begins(&self, card: u16, attempt: AttemptId) {
         lock(&self.pace).entry(card).or_default().began = Some((attempt, Instant::now()));
+        if let Some(held) = lock(&self.held).get_mut(&attempt) {
+            held.begun = true;
+        }
+        self.tell(AgentEvent::Begun { attempt });
         self.changed.notify_one();
     }
 
     /// A card has ended one; `took` where it worked out.
-    fn ends(&self, card: u16, attempt: AttemptId, took: Option<Duration>) {
+    pub fn ends(&self, card: u16, attempt: AttemptId, took: Option<Duration>) {
         let mut pace = lock(&self.pace);
         let pace = pace.entry(card).or_default();
         pace.began = pace.began.filter(|(running, _)| *running != attempt);
         pace.last = took.or(pace.last);
     }
 
-    fn lease(&self, attempt: AttemptId) -> Option<Lease> {
+    pub fn lease(&self, attempt: AttemptId) -> Option<Lease> {
         lock(&self.held).get(&attempt)?.lease.clone()
     }
 
     /// Its card is free for the next one.
-    fn close(&self, attempt: AttemptId) {
+    pub fn close(&self, attempt: AttemptId) {
         if let Some(held) = lock(&self.held).get_mut(&attempt) {
             held.open = false;
         }
@@ -238,10 +281,11 @@ impl Desk {
     }
 
     /// Hashes, signs and keeps; from then on it is a promise.
-    async fn sign(&self, lease: &Lease, ran: &Ran, folder: PathBuf) -> Result<Entry, Fault> {
+    pub async fn sign(&self, lease: &Lease, ran: &Ran, folder: PathBuf) -> Result<Entry, Fault> {
         let work = lease.order.work.clone();
         check_names(&work, &ran.names)?;
         self.hand_over(work.clone(), folder.clone()).await?;
+        self.keep_picture(lease, &folder).await;
         let collected = collect(&work, &folder).await?;
         let job = lease.order.job;
         let receipt = collected.receipt(&self.domain, &self.key, lease.attempt, lease.task, job, ran.wall_ms);
@@ -256,6 +300,18 @@ impl Desk {
         Ok(entry)
     }
 
+    /// The picture that a card just made stays when its delivery has left the disk, for its owner's eyes.
+    async fn keep_picture(&self, lease: &Lease, folder: &Path) {
+        let Work::Finish { frame } = lease.order.work else { return };
+        let from = folder.join(format!("frame_{frame:04}.png"));
+        let to = self.pictures.join(format!("card-{}.png", lease.card));
+        match tokio::task::spawn_blocking(move || place(&from, &to).map(|()| to)).await {
+            Ok(Ok(file)) => self.tell(AgentEvent::Picture { attempt: lease.attempt, card: lease.card, file }),
+            Ok(Err(error)) => tracing::debug!(%error, "a picture was not kept"),
+            Err(_) => {}
+        }
+    }
+
     async fn hand_over(&self, work: Work, folder: PathBuf) -> Result<(), Fault> {
         let outputs = Arc::clone(&self.outputs);
         tokio::task::spawn_blocking(move || outputs.collected(&work, &folder))
@@ -264,93 +320,15 @@ impl Desk {
     }
 }
 
-fn disk(e: &OutboxError) -> Fault {
-    Fault::new("disk", e.to_string())
-}
-
-/// One card's way back to the desk.
-pub(crate) struct CardOutlet {
-    pub desk: Arc<Desk>,
-    pub card: u16,
-}
-
-/// The lease that a holder's name stands for; the names are made from leases here, so it is there.
-fn attempt_of(holder: &str) -> AttemptId {
-    holder.parse().unwrap_or_default()
-}
-
-impl Outlet for CardOutlet {
-    fn begin(&self, holder: &str) -> Result<PathBuf, Fault> {
-        let folder = self.desk.outbox.begin(holder).map_err(|e| disk(&e))?;
-        self.desk.begins(self.card, attempt_of(holder));
-        Ok(folder)
+/// Links the file under a second name, which may be taken.
+fn place(from: &Path, to: &Path) -> std::io::Result<()> {
+    let draft = to.with_extension("draft");
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder)?;
     }
-
-    fn progress(&self, holder: &str, percent: f32) {
-        self.desk.tell(AgentEvent::Progress { attempt: attempt_of(holder), percent });
-    }
-
-    fn waiting(&self, reason: &str) {
-        self.desk.away(reason);
-    }
-
-    fn warm(&self, jobs: Vec<JobId>) {
-        lock(&self.desk.warm).insert(self.card, jobs);
-    }
-
-    async fn finished(&self, holder: &str, ran: Ran, folder: PathBuf) {
-        let attempt = attempt_of(holder);
-        self.desk.ends(self.card, attempt, Some(Duration::from_millis(ran.wall_ms)));
-        // Taken back at the last moment: nothing is promised.
-        let Some(lease) = self.desk.lease(attempt) else { return self.returned(holder, true) };
-        match self.desk.sign(&lease, &ran, folder).await {
-            Ok(entry) => {
-                self.desk.send(Letter::Receipt { entry: Box::new(entry), wall_ms: Some(ran.wall_ms) });
-                self.desk.close(attempt);
-            }
-            Err(fault) => self.failed(holder, fault.with_log(ran.log)),
-        }
-    }
-
-    fn failed(&self, holder: &str, fault: Fault) {
-        let attempt = attempt_of(holder);
-        self.desk.ends(self.card, attempt, None);
-        self.discard(holder);
-        self.desk.tell(AgentEvent::Failed {
-            attempt,
-            code: fault.code.clone(),
-            sentence: fault.sentence.clone(),
-        });
-        self.desk.send(Letter::Failed { attempt, report: fault.report() });
-        self.desk.close(attempt);
-    }
-
-    fn returned(&self, holder: &str, cancelled: bool) {
-        let attempt = attempt_of(holder);
-        self.desk.ends(self.card, attempt, None);
-        self.discard(holder);
-        if cancelled {
-            let sentence = "the platform took it back".into();
-            self.desk.tell(AgentEvent::Lost { attempt, sentence });
-            return self.desk.release(attempt);
-        }
-        self.desk.tell(AgentEvent::Returned { attempt });
-        let report = FailReport {
-            code: "returned".into(),
-            sentence: "the provider stopped before it had begun".into(),
-            log: String::new(),
-        };
-        self.desk.send(Letter::Failed { attempt, report });
-        self.desk.close(attempt);
-    }
-}
-
-impl CardOutlet {
-    fn discard(&self, holder: &str) {
-        if let Err(error) = self.desk.outbox.remove(holder) {
-            tracing::warn!(%error, "outputs of a task that failed stay until the next start");
-        }
-    }
+    let _ = std::fs::remove_file(&draft);
+    std::fs::hard_link(from, &draft).or_else(|_| std::fs::copy(from, &draft).map(drop))?;
+    std::fs::rename(&draft, to)
 }
 
 #[cfg(test)]

@@ -6,15 +6,19 @@
 //!
 //! Refuses: money, audits, any decision of the market. It never sees a claim of anybody else.
 
+mod attend;
+mod control;
 mod courier;
 pub mod decide;
 mod desk;
 mod entry;
 pub mod idle_command;
 mod options;
+mod outlet;
 mod provide;
 pub mod settings;
 
+pub use control::{Control, Wishes};
 pub use entry::Entry;
 pub use options::{AgentEvent, AsTheyAre, DEFAULT_ASK, Outputs, ProvideOptions};
 pub use provide::{ProvideError, provide, provide_on};

@@ -1,7 +1,12 @@
 //! What a provider chooses, and what it hears.
 
-use std::{fmt, path::Path, sync::Arc};
-use tatau_model::{Amount, AttemptId, Node, Work};
+use crate::Control;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tatau_model::{Amount, AttemptId, JobId, Node, Work};
 use tatau_worker::{NodeOptions, Stage};
 
 /// Price of one hour of a GTX 1080 Ti's worth of work where the provider names none: 1 TATAU.
@@ -31,8 +36,8 @@ pub struct ProvideOptions {
     pub server: String,
     /// The node itself.
     pub node: NodeOptions,
-    /// Price of one hour of a GTX 1080 Ti's worth of work, nano-TATAU.
-    pub ask_per_reference_hour: Amount,
+    /// What is said to it while it runs: which cards may work, what to offer.
+    pub control: Control,
     /// [`AsTheyAre`], outside of tests.
     pub outputs: Arc<dyn Outputs>,
     /// Told what happens; called often and from several tasks, so it must be quick.
@@ -42,13 +47,7 @@ pub struct ProvideOptions {
 impl ProvideOptions {
     /// With the default price, honest and silent.
     pub fn new(server: String, node: NodeOptions) -> Self {
-        Self {
-            server,
-            node,
-            ask_per_reference_hour: DEFAULT_ASK,
-            outputs: Arc::new(AsTheyAre),
-            on: Arc::new(|_| {}),
-        }
+        Self { server, node, control: Control::default(), outputs: Arc::new(AsTheyAre), on: Arc::new(|_| {}) }
     }
 }
 
@@ -57,7 +56,7 @@ impl fmt::Debug for ProvideOptions {
         f.debug_struct("ProvideOptions")
             .field("server", &self.server)
             .field("node", &self.node)
-            .field("ask_per_reference_hour", &self.ask_per_reference_hour)
+            .field("control", &self.control)
             .finish_non_exhaustive()
     }
 }
@@ -77,6 +76,13 @@ pub enum AgentEvent {
         /// As the platform has it.
         node: Box<Node>,
     },
+    /// Everything is there; leases are asked for from now on.
+    Ready {
+        /// Cards that this version works on.
+        cards: Vec<u16>,
+        /// The driver's number of each card of the node that is a graphics card.
+        graphics: Vec<Option<u32>>,
+    },
     /// Something of this machine cannot be used.
     Warning {
         /// One sentence.
@@ -93,12 +99,35 @@ pub enum AgentEvent {
     Leased {
         /// Its number.
         attempt: AttemptId,
+        /// Of which job.
+        job: JobId,
         /// What it is.
         work: Work,
         /// On which card.
         card: u16,
         /// Most that it pays, fee included.
         price: Amount,
+    },
+    /// Its task runs.
+    Begun {
+        /// Its lease.
+        attempt: AttemptId,
+    },
+    /// A card holds the sessions of these jobs open.
+    Warm {
+        /// The card.
+        card: u16,
+        /// The jobs.
+        jobs: Vec<JobId>,
+    },
+    /// A card made a picture; the file is replaced by its next one.
+    Picture {
+        /// Its lease.
+        attempt: AttemptId,
+        /// The card.
+        card: u16,
+        /// A PNG of a stranger's scene: for a browser's eyes, not for this program's.
+        file: PathBuf,
     },
     /// A task says how far it is.
     Progress {

@@ -2,60 +2,20 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
+mod node;
 #[path = "../../worker/tests/support/mod.rs"]
 mod support;
 
+use node::Node;
 use serde_json::json;
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use support::{Fake, lease, no, options, scene};
-use tatau_agent::{AgentEvent, Outputs, ProvideError, ProvideOptions, provide_on};
+use std::{path::Path, sync::Arc, time::Duration};
+use support::{Fake, lease, no, scene};
+use tatau_agent::{AgentEvent, Outputs};
 use tatau_api::ErrorBody;
 use tatau_client::ClientError;
 use tatau_evidence::{Domain, manifest_root, typed::check_receipt};
 use tatau_model::{AttemptId, Work};
 use tatau_worker::{Membership, Stop};
-use tokio::{sync::watch, task::JoinHandle};
-
-struct Node {
-    stop: watch::Sender<Stop>,
-    running: JoinHandle<Result<(), ProvideError>>,
-    events: Arc<Mutex<Vec<AgentEvent>>>,
-    address: tatau_model::Address,
-}
-
-impl Node {
-    fn start(fake: &Fake, root: &Path) -> Self {
-        Self::start_with(fake, root, |_| {})
-    }
-
-    fn start_with(fake: &Fake, root: &Path, change: impl FnOnce(&mut ProvideOptions)) -> Self {
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let mut options = ProvideOptions::new("http://nowhere".into(), options(root, "agent-session"));
-        let heard = Arc::clone(&events);
-        options.on = Arc::new(move |event| heard.lock().unwrap().push(event));
-        change(&mut options);
-        let membership = Membership::open(&options.node.data_dir, &mut rand::rng()).unwrap();
-        let address = membership.key.address();
-        let (stop, signal) = watch::channel(Stop::Run);
-        let running = tokio::spawn(provide_on(fake.clone(), membership, options, signal));
-        Self { stop, running, events, address }
-    }
-
-    async fn end(self, stop: Stop) -> Vec<AgentEvent> {
-        self.stop.send_replace(stop);
-        let ended = tokio::time::timeout(Duration::from_secs(30), self.running).await;
-        ended.expect("it stops").unwrap().unwrap();
-        self.events.lock().unwrap().clone()
-    }
-
-    fn heard(&self, is: impl Fn(&AgentEvent) -> bool) -> usize {
-        self.events.lock().unwrap().iter().filter(|e| is(e)).count()
-    }
-}
 
 fn id(n: u64) -> AttemptId {
     AttemptId(n)

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tatau_agent::{AgentEvent, ProvideError, ProvideOptions, provide};
+use tatau_agent::{AgentEvent, Control, ProvideError, ProvideOptions, provide};
 use tatau_model::Amount;
 use tatau_worker::{Recipe, provision};
 
@@ -63,7 +63,7 @@ async fn work(flags: &NodeFlags, ask: Amount, context: &Context) -> anyhow::Resu
     }
     node::log("warn", context.json())?;
     let mut options = ProvideOptions::new(context.server().to_owned(), flags.options(context)?);
-    options.ask_per_reference_hour = ask;
+    options.control = Control::asking(ask);
     let json = context.json();
     options.on = Arc::new(move |event| tell(&event, json));
     if !json {
@@ -100,10 +100,14 @@ fn in_words(event: &AgentEvent) -> Option<String> {
         }
         AgentEvent::Waiting { reason } => format!("waiting: {}", out::clean_line(reason)),
         AgentEvent::Resumed => "the server answers again".into(),
-        AgentEvent::Leased { attempt, work, card, price } => {
+        AgentEvent::Leased { attempt, work, card, price, .. } => {
             format!("{attempt}: {} on card {card}, pays up to {price} TATAU", work.label())
         }
-        AgentEvent::Progress { .. } => return None,
+        AgentEvent::Ready { .. }
+        | AgentEvent::Begun { .. }
+        | AgentEvent::Warm { .. }
+        | AgentEvent::Picture { .. }
+        | AgentEvent::Progress { .. } => return None,
         AgentEvent::Committed { attempt, wall_ms } => {
             format!("{attempt}: done in {}, receipt signed", out::duration(*wall_ms))
         }
@@ -126,10 +130,14 @@ fn as_json(event: &AgentEvent) -> Option<Value> {
         AgentEvent::Warning { sentence } => json!({"event": "warning", "sentence": sentence}),
         AgentEvent::Waiting { reason } => json!({"event": "waiting", "reason": reason}),
         AgentEvent::Resumed => json!({"event": "resumed"}),
-        AgentEvent::Leased { attempt, work, card, price } => {
-            json!({"event": "leased", "attempt": attempt, "work": work, "card": card, "price": price})
+        AgentEvent::Leased { attempt, job, work, card, price } => {
+            json!({"event": "leased", "attempt": attempt, "job": job, "work": work, "card": card, "price": price})
         }
-        AgentEvent::Progress { .. } => return None,
+        AgentEvent::Ready { .. }
+        | AgentEvent::Begun { .. }
+        | AgentEvent::Warm { .. }
+        | AgentEvent::Picture { .. }
+        | AgentEvent::Progress { .. } => return None,
         AgentEvent::Committed { attempt, wall_ms } => {
             json!({"event": "committed", "attempt": attempt, "wall_ms": wall_ms})
         }

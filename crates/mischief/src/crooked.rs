@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 use tatau_api::{
-    AuditCommit, AuditReveal, Delivered, ErrorBody, FailReport, Granted, Poll, PollAnswer, ReceiptCommit,
-    RegisterNode,
+    AuditCommit, AuditReveal, Delivered, Earnings, ErrorBody, FailReport, Granted, Poll, PollAnswer,
+    ReceiptCommit, RegisterNode,
 };
 use tatau_client::{Client, ClientError};
 use tatau_evidence::{Domain, SigningKey, keccak, sign_receipt};
@@ -127,6 +127,9 @@ impl Platform for Crooked {
     }
     async fn set_offer(&self, offer: &Offer, cards: Option<&[Card]>) -> Answer<Node> {
         self.honest.set_offer(offer, cards).await
+    }
+    async fn earnings(&self, utc_offset_minutes: i32) -> Answer<Earnings> {
+        self.honest.earnings(utc_offset_minutes).await
     }
     async fn drain(&self, draining: bool) -> Answer<Node> {
         self.honest.drain(draining).await

@@ -9,7 +9,7 @@ use cheat::{Cheat, When};
 use clap::{Args, Parser, Subcommand};
 use crooked::Crooked;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
-use tatau_agent::{AgentEvent, ProvideOptions, provide_on};
+use tatau_agent::{AgentEvent, Control, ProvideOptions, provide_on};
 use tatau_client::{Client, Credentials, Patience};
 use tatau_model::Amount;
 use tatau_worker::{Membership, NodeOptions, Stop};
@@ -109,7 +109,7 @@ async fn provide(options: Provide) -> anyhow::Result<()> {
     let client = client.with_patience(Patience::NONE);
     let platform = Crooked::new(client, options.cheat, membership.key.clone(), when);
     let mut provide = ProvideOptions::new(options.server, node);
-    provide.ask_per_reference_hour = options.ask.unwrap_or(provide.ask_per_reference_hour);
+    provide.control = options.ask.map_or_else(Control::default, Control::asking);
     provide.on = Arc::new(say);
     let (stop, stopping) = watch::channel(Stop::Run);
     tokio::spawn(hear(stop));
@@ -139,7 +139,11 @@ fn say(event: AgentEvent) {
         AgentEvent::Waiting { reason } => println!("waiting: {reason}"),
         AgentEvent::Resumed => println!("resumed"),
         AgentEvent::Leased { attempt, work, .. } => println!("leased {attempt}: {}", work.label()),
-        AgentEvent::Progress { .. } => {}
+        AgentEvent::Ready { .. }
+        | AgentEvent::Begun { .. }
+        | AgentEvent::Warm { .. }
+        | AgentEvent::Picture { .. }
+        | AgentEvent::Progress { .. } => {}
         AgentEvent::Committed { attempt, wall_ms } => println!("committed {attempt} after {wall_ms} ms"),
         AgentEvent::Delivered { attempt } => println!("delivered {attempt}"),
         AgentEvent::Failed { attempt, code, sentence } => println!("failed {attempt}: {code} {sentence}"),

@@ -57,8 +57,12 @@ pub async fn validate_on<P: Platform>(
     options: ValidateOptions,
     mut stop: StopSignal,
 ) -> Result<(), ValidateError> {
-    let role =
-        Role { ask_per_reference_hour: options.ask_per_reference_hour, provides: false, validates: true };
+    let role = Role {
+        ask_per_reference_hour: options.ask_per_reference_hour,
+        provides: false,
+        validates: true,
+        ..Role::default()
+    };
     let on = Arc::clone(&options.on);
     let tell = move |event| on(translate(event));
     let started = match start_node(platform, membership, &options.node, role, &tell, stop.clone()).await {

@@ -75,7 +75,7 @@ fn host_name() -> String {
 }
 
 /// What a node asks and does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Role {
     /// Price of one hour of a GTX 1080 Ti's worth of work, nano-TATAU.
     pub ask_per_reference_hour: Amount,
@@ -83,6 +83,10 @@ pub struct Role {
     pub provides: bool,
     /// Takes audits.
     pub validates: bool,
+    /// Buyers whose work it does not take.
+    pub blocked: Vec<Address>,
+    /// Kinds of work that it does not take.
+    pub refused: Vec<String>,
 }
 
 /// What happens while a node starts.
@@ -209,7 +213,8 @@ async fn start<P: Platform>(
             environments: options.environments.clone(),
             provides: role.provides,
             validates: role.validates,
-            ..Offer::default()
+            blocked: role.blocked,
+            refused: role.refused,
         },
         version: env!("CARGO_PKG_VERSION").into(),
     };

@@ -239,7 +239,7 @@ mod tests {
             |s| s.limits.watts = Some(1),
             |s| s.cache_gib = 0,
             |s| s.blocked = vec![Address::default(); 257],
-            |s| drop(s.refused.insert("mining".into())),
+            |s| s.refused = ["mining".to_owned()].into(),
             |s| s.refused = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).collect(),
             |s| s.idle_command = "miner 'without end".into(),
             |s| s.idle.hands_off_minutes = Some(0),

@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 use tatau_api::{
-    AuditCommit, AuditOrder, AuditReveal, Delivered, ErrorBody, FailReport, Granted, Lease, Poll, PollAnswer,
-    ReceiptCommit, RegisterNode,
+    AuditCommit, AuditOrder, AuditReveal, Delivered, Earnings, ErrorBody, FailReport, Granted, Lease, Poll,
+    PollAnswer, ReceiptCommit, RegisterNode,
 };
 use tatau_client::ClientError;
 use tatau_model::{Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, Millis, Node, Offer};
@@ -59,6 +59,8 @@ pub struct State {
     pub audits_failed: BTreeMap<AuditId, FailReport>,
     pub draining: bool,
     pub polls: u32,
+    pub earnings: Option<Earnings>,
+    pub middle_ask: Option<Amount>,
     /// Uploads wait until it is false again.
     pub hold_uploads: bool,
 }
@@ -143,7 +145,7 @@ impl Fake {
 
 impl Platform for Fake {
     async fn platform(&self) -> Result<tatau_api::Platform, ClientError> {
-        drop(self.here()?);
+        let middle_ask = self.here()?.middle_ask;
         Ok(tatau_api::Platform {
             version: "test".into(),
             now: Millis(0),
@@ -155,7 +157,7 @@ impl Platform for Fake {
             beacon_anchor: Digest::default(),
             inspection_cap: Amount::ZERO,
             max_blob_bytes: 1 << 40,
-            middle_ask: None,
+            middle_ask,
         })
     }
     async fn register_node(&self, r: &RegisterNode) -> Result<Node, ClientError> {
@@ -175,8 +177,14 @@ impl Platform for Fake {
         s.node = Some(node.clone());
         Ok(node)
     }
-    async fn set_offer(&self, _: &Offer, _: Option<&[Card]>) -> Result<Node, ClientError> {
-        self.here()?.node.clone().ok_or_else(|| no("not_found"))
+    async fn set_offer(&self, offer: &Offer, _: Option<&[Card]>) -> Result<Node, ClientError> {
+        let mut s = self.here()?;
+        let node = s.node.as_mut().ok_or_else(|| no("not_found"))?;
+        node.offer = offer.clone();
+        Ok(node.clone())
+    }
+    async fn earnings(&self, _: i32) -> Result<Earnings, ClientError> {
+        self.here()?.earnings.clone().ok_or_else(|| no("not_found"))
     }
     async fn drain(&self, draining: bool) -> Result<Node, ClientError> {
         let mut s = self.here()?;
