@@ -129,9 +129,10 @@ impl<P: Platform> Attendance<'_, P> {
     }
 
     async fn drain(&mut self, draining: bool) {
-        match within(self.platform.drain(draining)).await {
-            Some(Ok(_)) => self.draining = draining,
-            _ => tracing::debug!(draining, "the platform was not told whether this node takes leases"),
+        if let Some(Ok(_)) = within(self.platform.drain(draining)).await {
+            self.draining = draining;
+        } else {
+            tracing::debug!(draining, "the platform was not told whether this node takes leases");
         }
     }
 

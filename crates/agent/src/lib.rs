@@ -7,18 +7,23 @@
 //! Refuses: money, audits, any decision of the market. It never sees a claim of anybody else.
 
 mod attend;
+pub mod board;
+mod cockpit;
 mod control;
 mod courier;
 pub mod decide;
 mod desk;
 mod entry;
+mod govern;
 pub mod idle_command;
 mod options;
 mod outlet;
 mod provide;
 pub mod settings;
 
+pub use cockpit::{Cockpit, Watching};
 pub use control::{Control, Wishes};
 pub use entry::Entry;
+pub use govern::earns_an_hour;
 pub use options::{AgentEvent, AsTheyAre, DEFAULT_ASK, Outputs, ProvideOptions};
 pub use provide::{ProvideError, provide, provide_on};

@@ -136,6 +136,11 @@ pub enum AgentEvent {
         /// 0 to 100.
         percent: f32,
     },
+    /// Its task ran; receipt and files are on their way.
+    Ran {
+        /// Its lease.
+        attempt: AttemptId,
+    },
     /// The platform has the signed receipt.
     Committed {
         /// Its lease.

@@ -47,6 +47,7 @@ impl Outlet for CardOutlet {
         let Some(lease) = self.desk.lease(attempt) else { return self.returned(holder, true) };
         match self.desk.sign(&lease, &ran, folder).await {
             Ok(entry) => {
+                self.desk.tell(AgentEvent::Ran { attempt });
                 self.desk.send(Letter::Receipt { entry: Box::new(entry), wall_ms: Some(ran.wall_ms) });
                 self.desk.close(attempt);
             }

@@ -105,6 +105,7 @@ fn in_words(event: &AgentEvent) -> Option<String> {
         }
         AgentEvent::Ready { .. }
         | AgentEvent::Begun { .. }
+        | AgentEvent::Ran { .. }
         | AgentEvent::Warm { .. }
         | AgentEvent::Picture { .. }
         | AgentEvent::Progress { .. } => return None,
@@ -135,6 +136,7 @@ fn as_json(event: &AgentEvent) -> Option<Value> {
         }
         AgentEvent::Ready { .. }
         | AgentEvent::Begun { .. }
+        | AgentEvent::Ran { .. }
         | AgentEvent::Warm { .. }
         | AgentEvent::Picture { .. }
         | AgentEvent::Progress { .. } => return None,

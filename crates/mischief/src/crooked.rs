@@ -128,6 +128,9 @@ impl Platform for Crooked {
     async fn set_offer(&self, offer: &Offer, cards: Option<&[Card]>) -> Answer<Node> {
         self.honest.set_offer(offer, cards).await
     }
+    async fn node(&self) -> Answer<Node> {
+        self.honest.node().await
+    }
     async fn earnings(&self, utc_offset_minutes: i32) -> Answer<Earnings> {
         self.honest.earnings(utc_offset_minutes).await
     }

@@ -141,6 +141,7 @@ fn say(event: AgentEvent) {
         AgentEvent::Leased { attempt, work, .. } => println!("leased {attempt}: {}", work.label()),
         AgentEvent::Ready { .. }
         | AgentEvent::Begun { .. }
+        | AgentEvent::Ran { .. }
         | AgentEvent::Warm { .. }
         | AgentEvent::Picture { .. }
         | AgentEvent::Progress { .. } => {}

@@ -17,6 +17,7 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn platform(&self) -> impl Future<Output = Answer<tatau_api::Platform>> + Send;
     fn register_node(&self, node: &RegisterNode) -> impl Future<Output = Answer<Node>> + Send;
     fn set_offer(&self, offer: &Offer, cards: Option<&[Card]>) -> impl Future<Output = Answer<Node>> + Send;
+    fn node(&self) -> impl Future<Output = Answer<Node>> + Send;
     fn earnings(&self, utc_offset_minutes: i32) -> impl Future<Output = Answer<Earnings>> + Send;
     fn drain(&self, draining: bool) -> impl Future<Output = Answer<Node>> + Send;
     fn poll(&self, poll: &Poll) -> impl Future<Output = Answer<PollAnswer>> + Send;
@@ -56,6 +57,9 @@ impl Platform for Client {
     }
     async fn set_offer(&self, offer: &Offer, cards: Option<&[Card]>) -> Answer<Node> {
         self.set_offer(offer, cards).await
+    }
+    async fn node(&self) -> Answer<Node> {
+        self.node().await
     }
     async fn earnings(&self, utc_offset_minutes: i32) -> Answer<Earnings> {
         self.earnings(utc_offset_minutes).await

@@ -183,6 +183,9 @@ impl Platform for Fake {
         node.offer = offer.clone();
         Ok(node.clone())
     }
+    async fn node(&self) -> Result<Node, ClientError> {
+        self.here()?.node.clone().ok_or_else(|| no("not_found"))
+    }
     async fn earnings(&self, _: i32) -> Result<Earnings, ClientError> {
         self.here()?.earnings.clone().ok_or_else(|| no("not_found"))
     }
