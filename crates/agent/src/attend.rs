@@ -162,6 +162,9 @@ impl<P: Platform> Attendance<'_, P> {
 
     async fn take(&self, answer: PollAnswer) {
         self.desk.stop(&answer.stop);
+        if let Some(settings) = answer.settings {
+            self.desk.hear(settings);
+        }
         let mut assignments = Vec::new();
         for lease in answer.leases {
             let Some(cancelled) = self.desk.take(&lease) else { continue };

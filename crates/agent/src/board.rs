@@ -227,6 +227,9 @@ fn hear(status: &mut Status, event: &AgentEvent, now: Millis) {
         AgentEvent::Warning { sentence } => status.note(now, sentence),
         AgentEvent::Waiting { reason } => status.away = Some(reason.clone()),
         AgentEvent::Resumed => status.away = None,
+        AgentEvent::Settings { settings } => {
+            status.note(now, &format!("The owner's fleet page says: {}", settings.sentence()));
+        }
         AgentEvent::Leased { attempt, job, work, card, price } => {
             let (begun, percent) = (None, None);
             let task = TaskStatus {

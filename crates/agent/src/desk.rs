@@ -17,7 +17,7 @@ use std::{
 };
 use tatau_api::{Lease, Poll};
 use tatau_evidence::{Domain, SigningKey};
-use tatau_model::{AttemptId, JobId, Work};
+use tatau_model::{AttemptId, JobId, NodeSettings, Work};
 use tatau_worker::{Fault, Outbox, Ran, check_names, collect};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -75,6 +75,8 @@ pub(crate) struct Desk {
     pub under_way: AtomicU64,
     pub delivered: AtomicU64,
     away: AtomicBool,
+    /// Revision of the owner's settings that were told.
+    heard: AtomicU64,
     pub key: SigningKey,
     pub domain: Domain,
     pub outbox: Outbox<Entry>,
@@ -107,6 +109,7 @@ impl Desk {
             under_way: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             away: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
             key,
             domain,
             outbox,
@@ -131,6 +134,13 @@ impl Desk {
     pub fn answered(&self) {
         if self.away.swap(false, Ordering::Relaxed) {
             self.tell(AgentEvent::Resumed);
+        }
+    }
+
+    /// The owner said something on the fleet page. The platform holds to it already; the person here is told.
+    pub fn hear(&self, settings: NodeSettings) {
+        if self.heard.swap(settings.revision, Ordering::Relaxed) != settings.revision {
+            self.tell(AgentEvent::Settings { settings: Box::new(settings) });
         }
     }
 
@@ -246,7 +256,9 @@ impl Desk {
         // One that is given up is held until the platform knows: unnamed, it would be handed out again as lost on its way.
         let here = |h: &Held| h.given_up.is_some() || !*h.cancel.borrow();
         let running = held.iter().filter(|(_, h)| here(h)).map(|(id, _)| *id).collect();
-        let poll = Poll { cards: free, audits: 0, warm, running, auditing: Vec::new(), wait_ms: POLL_MS };
+        let heard = self.heard.load(Ordering::Relaxed);
+        let poll =
+            Poll { cards: free, audits: 0, warm, running, auditing: Vec::new(), heard, wait_ms: POLL_MS };
         (poll, later)
     }
 

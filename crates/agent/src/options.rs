@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tatau_model::{Amount, AttemptId, JobId, Node, Work};
+use tatau_model::{Amount, AttemptId, JobId, Node, NodeSettings, Work};
 use tatau_worker::{NodeOptions, Stage};
 
 /// Price of one hour of a GTX 1080 Ti's worth of work where the provider names none: 1 TATAU.
@@ -95,6 +95,11 @@ pub enum AgentEvent {
     },
     /// It answers again.
     Resumed,
+    /// The owner changed something on the fleet page. It counts already; nothing has to be done.
+    Settings {
+        /// As they are now.
+        settings: Box<NodeSettings>,
+    },
     /// A lease was taken.
     Leased {
         /// Its number.

@@ -244,3 +244,40 @@ async fn one_folder_is_one_node_and_refusals_are_final() {
     assert!(Membership::open(&root.path().join("node"), &mut rand::rng()).is_err());
     node.end(Stop::Now).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_code_is_said_once_and_the_fleet_remembered() {
+    let (fake, root) = (Fake::default(), tempfile::tempdir().unwrap());
+    let join = |o: &mut ProvideOptions| (o.node.owner, o.node.join) = (None, Some("join-code".into()));
+    let node = Node::start_with(&fake, root.path(), join);
+    fake.until("registered", |s| s.registrations == 1).await;
+    fake.until("it works", |s| s.polls > 0).await;
+    node.end(Stop::Finish).await;
+    // Without a code, an owner's key or a delegation it is in the fleet that it joined.
+    let node = Node::start_with(&fake, root.path(), |o| o.node.owner = None);
+    fake.until("registered again", |s| s.registrations == 2).await;
+    node.end(Stop::Finish).await;
+    let s = fake.state();
+    let said: Vec<_> =
+        s.registered.iter().map(|r| (r.join.as_deref(), r.delegation.as_str(), r.owner)).collect();
+    let owner = s.node.as_ref().unwrap().owner;
+    assert_eq!(said, [(Some("join-code"), "", owner), (None, "", owner)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owners_word_is_told_once_for_each_time_that_it_changes() {
+    let (fake, root) = (Fake::default(), tempfile::tempdir().unwrap());
+    let say = |revision| {
+        let settings = tatau_model::NodeSettings { revision, draining: true, ..Default::default() };
+        fake.change(|s| s.settings = Some(settings));
+    };
+    let node = Node::start(&fake, root.path());
+    let told = |event: &AgentEvent| matches!(event, AgentEvent::Settings { .. });
+    fake.until("it polls", |s| s.polls > 0).await;
+    say(1);
+    fake.until("it has heard and polls again", |s| s.heard == 1).await;
+    say(2);
+    fake.until("it has heard that too", |s| s.heard == 2).await;
+    assert_eq!(node.heard(told), 2);
+    node.end(Stop::Finish).await;
+}

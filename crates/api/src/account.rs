@@ -65,6 +65,15 @@ pub struct Token {
     pub name: String,
 }
 
+/// `PUT /v1/account/password`: how the account signs in on the pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SetPassword {
+    /// Name for signing in: letters a to z, digits, - and _; at least 3.
+    pub name: String,
+    /// At least 10 characters.
+    pub password: String,
+}
+
 /// `POST /v1/sessions`: where a browser is signed in by opening it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SessionLink {

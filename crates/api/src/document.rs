@@ -4,7 +4,8 @@ use crate::{
     AccountView, AuditCommit, AuditOrder, AuditReveal, BalanceLine, Books, CardEarnings, Delivered, Drain,
     EarnIn, Earned, Earnings, ErrorBody, FailReport, GrantRequest, Granted, JobView, Lease, MoveStake,
     OpenToken, Platform, Poll, PollAnswer, Quote, QuoteRequest, QuoteRow, ReceiptCommit, RegisterNode,
-    ResumeJob, SessionLink, SetOffer, Spans, StatementLine, SubmitJob, TaskView, Token, Totals, UploadState,
+    ResumeJob, SessionLink, SetOffer, SetPassword, Spans, StatementLine, SubmitJob, TaskView, Token, Totals,
+    UploadState,
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -94,6 +95,7 @@ pub const CALLS: &[CallText] = &[
     call("get", "/v1/account/statement", Right::Account, "Journal lines after an entry, oldest first.", &["after", "limit"], "", "[StatementLine]"),
     call("post", "/v1/account/stake", Right::Account, "Puts up stake.", &[], "MoveStake", "AccountView"),
     call("post", "/v1/account/unstake", Right::Account, "Starts stake on its way out.", &[], "MoveStake", "AccountView"),
+    call("put", "/v1/account/password", Right::Owner, "Sets name and password for signing in on the pages; signs out all browsers.", &[], "SetPassword", ""),
     call("post", "/v1/tokens", Right::Owner, "A new token, shown once.", &[], "OpenToken", "Token"),
     call("post", "/v1/sessions", Right::Account, "A one-time link that signs a browser in; with the operator's token to the operator's page.", &[], "", "SessionLink"),
     call("get", "/v1/uploads/{blob}", Right::Member, "How much of an upload is here; asking takes no place.", &["bytes"], "", "UploadState"),
@@ -122,6 +124,7 @@ pub const CALLS: &[CallText] = &[
     call("post", "/v1/audits/{id}/failed", Right::Node, "Gives an audit up.", &[], "FailReport", ""),
     call("get", "/v1/epochs", Right::Open, "Closed epochs, oldest first.", &["after"], "", ""),
     call("get", "/v1/epochs/{id}/receipts", Right::Open, "Digests of an epoch's receipts in log order.", &[], "", ""),
+    call("get", "/metrics", Right::Operator, "The server in numbers, Prometheus text format; open to this machine.", &[], "", ""),
     call("get", "/v1/admin/books", Right::Operator, "Every balance recomputed from the journal.", &[], "", "Books"),
 ];
 
@@ -158,6 +161,7 @@ pub const CALLS: &[CallText] = &[
     ResumeJob,
     SessionLink,
     SetOffer,
+    SetPassword,
     Spans,
     StatementLine,
     SubmitJob,

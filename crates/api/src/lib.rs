@@ -11,7 +11,9 @@ pub mod node;
 pub mod order;
 pub mod platform;
 
-pub use account::{AccountView, BalanceLine, Books, MoveStake, OpenToken, SessionLink, StatementLine, Token};
+pub use account::{
+    AccountView, BalanceLine, Books, MoveStake, OpenToken, SessionLink, SetPassword, StatementLine, Token,
+};
 pub use document::{CALLS, CallText, Right, document};
 pub use earnings::{CardEarnings, EarnIn, Earned, Earnings, Spans, Totals};
 pub use error::ErrorBody;

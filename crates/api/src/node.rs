@@ -2,15 +2,21 @@
 
 use crate::{AuditOrder, Lease};
 use serde::{Deserialize, Serialize};
-use tatau_model::{Address, AttemptId, AuditId, Card, Digest, JobId, Millis, Offer, OutputFile, Receipt};
+use tatau_model::{
+    Address, AttemptId, AuditId, Card, Digest, JobId, Millis, NodeSettings, Offer, OutputFile, Receipt,
+};
 
 /// `POST /v1/nodes`, signed by the node's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RegisterNode {
-    /// The account it works for.
+    /// The account it works for; with a join code whoever made the code, whatever is said here.
     #[schema(value_type = String)]
     pub owner: Address,
-    /// The owner's signature over the delegation (owner, node, expires).
+    /// A join code of the fleet page, in place of a delegation.
+    #[serde(default)]
+    pub join: Option<String>,
+    /// The owner's signature over the delegation (owner, node, expires). Empty with a join code, and where the node is
+    /// registered for this owner already.
     pub delegation: String,
     /// End of the delegation.
     #[schema(value_type = i64)]
@@ -45,6 +51,9 @@ pub struct Poll {
     #[serde(default)]
     #[schema(value_type = Vec<u64>)]
     pub auditing: Vec<AuditId>,
+    /// Revision of the owner's settings that the node has heard of; later ones come with the answer.
+    #[serde(default)]
+    pub heard: u64,
     /// Longest wait, ms; at most 25,000.
     pub wait_ms: u64,
 }
@@ -63,6 +72,10 @@ pub struct PollAnswer {
     #[serde(default)]
     #[schema(value_type = Vec<u64>)]
     pub stop_audits: Vec<AuditId>,
+    /// What the owner set on the fleet page, where it is later than `heard`. The platform holds to it already.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub settings: Option<NodeSettings>,
 }
 
 /// `POST /v1/receipts`: one or many signed receipts.

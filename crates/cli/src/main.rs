@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, words and progress to standard error. Exit codes are in [`exit::HELP`].
 
+mod account;
 mod admin;
 mod ask;
 mod cancel;
@@ -77,6 +78,8 @@ enum Verb {
     Login(login::Login),
     /// Opens the platform's pages in your browser, signed in.
     Open(open::Open),
+    /// Sets name and password for signing in on the platform's pages.
+    Account(account::Account),
     /// Makes an API token of your account, for programs.
     Token(token::Token),
     /// The operator's commands.
@@ -129,6 +132,7 @@ async fn act(verb: Verb, context: &Context) -> anyhow::Result<()> {
         Verb::Serve(options) => serve::run(options, context).await,
         Verb::Login(options) => login::run(options, context).await,
         Verb::Open(options) => open::run(options, context).await,
+        Verb::Account(options) => account::run(options, context).await,
         Verb::Token(options) => token::run(&options, context).await,
         Verb::Admin(options) => admin::run(options, context).await,
         Verb::Demo(options) => demo::run(context, options).await,

@@ -2,7 +2,7 @@
 
 use crate::{context::Context, exit::Ended, out};
 use std::path::PathBuf;
-use tatau_worker::{NodeError, NodeOptions, Stage, Stop, StopSignal};
+use tatau_worker::{Joined, NodeError, NodeOptions, Stage, Stop, StopSignal};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -32,13 +32,20 @@ pub struct NodeFlags {
     /// Run without the owner's key: a delegation made earlier lies in the data folder.
     #[arg(long)]
     no_owner_key: bool,
+    /// A join code of your fleet page: this machine works for that account, without its key. Needed once.
+    #[arg(long, value_name = "CODE", conflicts_with = "no_owner_key")]
+    join: Option<String>,
 }
 
 impl NodeFlags {
     /// The node that the flags describe.
     pub fn options(&self, context: &Context) -> anyhow::Result<NodeOptions> {
-        let owner = if self.no_owner_key { None } else { Some(context.owner()?) };
-        let mut node = NodeOptions::new(context.data()?.join("node"), context.cache()?, owner)?;
+        let folder = context.data()?.join("node");
+        // A machine in somebody's fleet needs no owner's key, and must not make one.
+        let fleet = self.join.is_some() || Joined::in_folder(&folder)?.is_some();
+        let owner = if self.no_owner_key || fleet { None } else { Some(context.owner()?) };
+        let mut node = NodeOptions::new(folder, context.cache()?, owner)?;
+        node.join.clone_from(&self.join);
         node.slots = self.slots;
         node.threads = self.threads;
         node.memory_mib = self.memory_mib;

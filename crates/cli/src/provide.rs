@@ -23,6 +23,7 @@ use tatau_worker::{Recipe, provision};
   tatau provide doctor                   what this machine lacks, and how to mend it
   tatau provide                          one CPU slot with all threads
   tatau provide --slots 4 --ask 0.8
+  tatau provide --server https://farm.example --join join-…   the line that your fleet page shows
   tatau provide environment blender-5.0  make the environment now (a 900 MB download the first time)"
 )]
 pub struct Provide {
@@ -100,6 +101,9 @@ fn in_words(event: &AgentEvent) -> Option<String> {
         }
         AgentEvent::Waiting { reason } => format!("waiting: {}", out::clean_line(reason)),
         AgentEvent::Resumed => "the server answers again".into(),
+        AgentEvent::Settings { settings } => {
+            format!("the owner's fleet page says: {}", out::clean_line(&settings.sentence()))
+        }
         AgentEvent::Leased { attempt, work, card, price, .. } => {
             format!("{attempt}: {} on card {card}, pays up to {price} TATAU", work.label())
         }
@@ -131,6 +135,7 @@ fn as_json(event: &AgentEvent) -> Option<Value> {
         AgentEvent::Warning { sentence } => json!({"event": "warning", "sentence": sentence}),
         AgentEvent::Waiting { reason } => json!({"event": "waiting", "reason": reason}),
         AgentEvent::Resumed => json!({"event": "resumed"}),
+        AgentEvent::Settings { settings } => json!({"event": "settings", "settings": settings}),
         AgentEvent::Leased { attempt, job, work, card, price } => {
             json!({"event": "leased", "attempt": attempt, "job": job, "work": work, "card": card, "price": price})
         }

@@ -1,7 +1,8 @@
 //! Accounts, money, tokens.
 
 use crate::{Client, ClientError, send::Call};
-use tatau_api::{AccountView, MoveStake, OpenToken, SessionLink, StatementLine, Token};
+use reqwest::Method;
+use tatau_api::{AccountView, MoveStake, OpenToken, SessionLink, SetPassword, StatementLine, Token};
 use tatau_model::Amount;
 
 impl Client {
@@ -33,6 +34,12 @@ impl Client {
     /// `POST /v1/sessions`: a one-time link that signs a browser in.
     pub async fn open_session(&self) -> Result<SessionLink, ClientError> {
         self.json(Call::post("/v1/sessions", &serde_json::json!({}))?.once()).await
+    }
+
+    /// `PUT /v1/account/password`: how the account signs in on the pages.
+    pub async fn set_password(&self, name: &str, password: &str) -> Result<(), ClientError> {
+        let body = SetPassword { name: name.to_owned(), password: password.to_owned() };
+        self.nothing(Call::send(Method::PUT, "/v1/account/password", &body)?).await
     }
 
     /// `POST /v1/tokens`: a new token of the account; it is shown once.

@@ -54,6 +54,13 @@ pub(crate) fn unstake(draft: &mut Draft<'_>, owner: Address, amount: Amount) -> 
     Ok(Reply::Done)
 }
 
+/// The operator's word. It undoes what faults did; the next fault counts again.
+pub(crate) fn bar(draft: &mut Draft<'_>, owner: Address, barred: bool) -> Result<Reply, Refusal> {
+    draft.account_mut(owner)?.barred = barred;
+    draft.effect(crate::Effect::WakeProviders);
+    Ok(Reply::Done)
+}
+
 /// Frees stake whose time has come; at most `limit` entries at once.
 pub(crate) fn release_unbonded(draft: &mut Draft<'_>, limit: usize) -> Result<(), Refusal> {
     let now = draft.now;

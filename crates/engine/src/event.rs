@@ -36,16 +36,46 @@ pub struct NewJob {
     pub request_key: String,
 }
 
+/// By what right a node registers; checked at the edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// None: the node must be in the account's fleet already.
+    Known,
+    /// The owner's signature. It lasts, so it does not bring back a node that its owner removed.
+    Delegation,
+    /// A join code, used just now.
+    Join,
+}
+
+/// What an owner changes about one of their nodes; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeChange {
+    /// Name among the owner's machines; empty: the name that the node gave itself.
+    pub label: Option<String>,
+    /// Least asking price; zero lifts it.
+    pub floor: Option<Amount>,
+    /// Takes new work or not.
+    pub draining: Option<bool>,
+    /// Takes it out of the fleet.
+    pub remove: bool,
+}
+
 #[allow(missing_docs, reason = "the fields are the records' own nouns; every variant is documented")]
 /// What happened. Signatures and sizes were checked at the edge; who may do it is checked here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// First signed request of an owner.
     OpenAccount { owner: Address },
-    /// A node with a valid delegation registers, or registers again (cards keep their scores by position and name).
-    RegisterNode { node: Node },
+    /// A node registers, or registers again (cards keep their scores by position and name).
+    RegisterNode { node: Node, proof: Proof },
     /// A node changes what it asks and offers.
     SetOffer { node: Address, offer: Offer, cards: Option<Vec<Card>> },
+    /// A node has heard its owner's settings up to this revision.
+    Heard { node: Address, revision: u64 },
+    /// An owner changes how one of their nodes works.
+    SetNode { node: Address, by: Address, change: NodeChange },
+    /// The operator shuts an account out of new work, or lets it in again.
+    Bar { owner: Address, barred: bool },
     /// A node stops or starts taking leases.
     Drain { node: Address, draining: bool },
     /// A buyer submits a job.

@@ -6,6 +6,7 @@
 mod accounts;
 mod asks;
 mod audits;
+mod census;
 pub mod config;
 mod draft;
 pub mod effect;
@@ -24,10 +25,11 @@ mod tick;
 mod verdicts;
 
 pub use asks::Asks;
+pub use census::{Census, ClassCensus};
 pub use config::Config;
 pub(crate) use draft::Draft;
 pub use effect::Effect;
-pub use event::{Event, NewJob, Outcome, Refusal, Reply};
+pub use event::{Event, NewJob, NodeChange, Outcome, Proof, Refusal, Reply};
 pub use sanity::sanity_check;
 pub use state::{Counters, Counts, State};
 pub use step::step;

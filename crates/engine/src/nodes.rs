@@ -1,17 +1,37 @@
 //! Nodes: registration, offers, benchmarks that place their cards.
 
-use crate::{Draft, Effect, Refusal, Reply, accounts, jobs};
+use crate::{Draft, Effect, NodeChange, Proof, Refusal, Reply, accounts, jobs};
 use rand::{Rng, RngExt};
-use tatau_model::{Address, Amount, Card, Change, JobKind, Node, Offer};
+use tatau_model::{Address, Amount, Card, Change, JobKind, Node, NodeSettings, Offer};
 
+/// Least and highest asking price of a reference hour.
+const ASKS: std::ops::RangeInclusive<i64> = 1..=Amount::tatau(1_000_000).0;
+
+const BAD_ASK: &str = "the asking price must lie between 0.000000001 and 1000000 TATAU an hour";
 const MAX_CARDS: usize = 64;
 const MAX_NAME: usize = 100;
 /// Buyers that one offer blocks, and kinds of work that it refuses.
 const MAX_BLOCKED: usize = 256;
 const MAX_REFUSED: usize = 16;
 
-pub(crate) fn register(draft: &mut Draft<'_>, mut node: Node, rng: &mut impl Rng) -> Result<Reply, Refusal> {
+pub(crate) fn register(
+    draft: &mut Draft<'_>,
+    mut node: Node,
+    proof: Proof,
+    rng: &mut impl Rng,
+) -> Result<Reply, Refusal> {
     check(&node.name, &node.cards, &node.offer)?;
+    let known = draft.node(node.id).ok();
+    let removed = known.is_some_and(|known| known.settings.removed);
+    let own = known.is_some_and(|known| known.owner == node.owner);
+    if (removed && proof != Proof::Join) || (!own && proof == Proof::Known) {
+        let sentence = if removed {
+            "this node was taken out of the fleet; its owner's fleet page makes a line that brings it back"
+        } else {
+            "this node is not in the account's fleet; start it with a line of the fleet page, or with the owner's key"
+        };
+        return Err(Refusal::new("not_yours", sentence));
+    }
     accounts::open(draft, node.owner)?;
     if let Ok(known) = draft.node(node.id) {
         if known.owner != node.owner {
@@ -20,21 +40,84 @@ pub(crate) fn register(draft: &mut Draft<'_>, mut node: Node, rng: &mut impl Rng
                 format!("node {} belongs to another account; make a new node key", node.id),
             ));
         }
-        node.registered = known.registered;
-        keep_scores(&known.cards, &mut node.cards);
-    } else {
-        let most = draft.state.config.nodes_per_owner;
-        if draft.state.nodes.values().filter(|n| n.owner == node.owner).count() >= most {
-            return Err(Refusal::new("too_many", format!("an account has at most {most} nodes")));
+        if known.settings.removed {
+            room_for_one_more(draft, node.owner)?;
         }
+        node.registered = known.registered;
+        node.settings = known.settings.clone();
+        node.heard = 0;
+        keep_scores(&known.cards, &mut node.cards);
+        if std::mem::take(&mut node.settings.removed) {
+            node.settings.draining = false;
+        }
+    } else {
+        room_for_one_more(draft, node.owner)?;
+        (node.settings, node.heard) = (NodeSettings::default(), 0);
         node.cards.iter_mut().for_each(|c| c.score_milli = None);
         node.registered = draft.now;
     }
-    node.draining = false;
+    hold_to_settings(&mut node);
     let id = node.id;
     draft.last(Change::Seen { node: id, at: draft.now });
     draft.put_node(node);
     benchmark_unscored(draft, id, rng)?;
+    draft.effect(Effect::WakeProviders);
+    Ok(Reply::Done)
+}
+
+fn room_for_one_more(draft: &Draft<'_>, owner: Address) -> Result<(), Refusal> {
+    let most = draft.state.config.nodes_per_owner;
+    let own = draft.state.nodes.values().filter(|n| n.owner == owner && !n.settings.removed).count();
+    if own < most {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "too_many",
+        format!("an account has at most {most} nodes; remove one on the fleet page"),
+    ))
+}
+
+/// Whatever a node says of itself, its owner's word stands.
+fn hold_to_settings(node: &mut Node) {
+    let settings = &node.settings;
+    node.draining = settings.draining || settings.removed;
+    if let Some(floor) = settings.floor {
+        node.offer.ask_per_reference_hour = node.offer.ask_per_reference_hour.max(floor);
+    }
+}
+
+/// The owner's word about a node: it counts at once, and the node hears of it at its next poll.
+pub(crate) fn set(
+    draft: &mut Draft<'_>,
+    id: Address,
+    by: Address,
+    change: NodeChange,
+) -> Result<Reply, Refusal> {
+    let known = draft.node(id).ok().filter(|n| n.owner == by && !n.settings.removed);
+    if known.is_none() {
+        return Err(Refusal::new(
+            "not_found",
+            format!("you have no machine {id}; the fleet page lists yours"),
+        ));
+    }
+    let NodeChange { label, floor, draining, remove } = change;
+    if label.as_ref().is_some_and(|l| l.len() > MAX_NAME || l.chars().any(char::is_control)) {
+        let sentence = format!("a machine's name has at most {MAX_NAME} bytes and no control characters");
+        return Err(Refusal::new("invalid", sentence));
+    }
+    if floor.is_some_and(|f| f != Amount::ZERO && !ASKS.contains(&f.0)) {
+        return Err(Refusal::new("invalid", BAD_ASK));
+    }
+    let node = draft.node_mut(id)?;
+    let own_word = node.draining && !node.settings.draining;
+    let settings = &mut node.settings;
+    settings.revision += 1;
+    settings.label = label.unwrap_or_else(|| std::mem::take(&mut settings.label));
+    settings.floor = floor.map_or(settings.floor, |f| (f != Amount::ZERO).then_some(f));
+    settings.draining = draining.unwrap_or(settings.draining);
+    settings.removed = remove;
+    hold_to_settings(node);
+    node.draining |= own_word;
     draft.effect(Effect::WakeProviders);
     Ok(Reply::Done)
 }
@@ -51,15 +134,26 @@ pub(crate) fn set_offer(
     check(&node.name, &new_cards, &offer)?;
     keep_scores(&node.cards.clone(), &mut new_cards);
     let node = draft.node_mut(id)?;
+    let own_word = node.draining;
     node.offer = offer;
     node.cards = new_cards;
+    hold_to_settings(node);
+    node.draining |= own_word;
     benchmark_unscored(draft, id, rng)?;
     draft.effect(Effect::WakeProviders);
     Ok(Reply::Done)
 }
 
 pub(crate) fn drain(draft: &mut Draft<'_>, id: Address, draining: bool) -> Result<Reply, Refusal> {
-    draft.node_mut(id)?.draining = draining;
+    let node = draft.node_mut(id)?;
+    hold_to_settings(node);
+    node.draining |= draining;
+    Ok(Reply::Done)
+}
+
+pub(crate) fn heard(draft: &mut Draft<'_>, id: Address, revision: u64) -> Result<Reply, Refusal> {
+    let node = draft.node_mut(id)?;
+    node.heard = revision.min(node.settings.revision);
     Ok(Reply::Done)
 }
 
@@ -139,10 +233,8 @@ fn check(name: &str, cards: &[Card], offer: &Offer) -> Result<(), Refusal> {
     if offer.refused.len() > MAX_REFUSED || offer.refused.iter().any(|kind| kind.len() > MAX_NAME) {
         return bad(format!("an offer refuses at most {MAX_REFUSED} kinds of work"));
     }
-    if (offer.provides || offer.validates)
-        && !(1..=Amount::tatau(1_000_000).0).contains(&offer.ask_per_reference_hour.0)
-    {
-        return bad("the asking price must lie between 0.000000001 and 1000000 TATAU an hour".into());
+    if (offer.provides || offer.validates) && !ASKS.contains(&offer.ask_per_reference_hour.0) {
+        return bad(BAD_ASK.into());
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub fn sanity_check(state: &State) -> Vec<String> {
     money(state, &mut problems);
     tasks(state, &mut problems);
     audits(state, &mut problems);
+    nodes(state, &mut problems);
     problems
 }
 
@@ -101,6 +102,22 @@ fn tasks(state: &State, problems: &mut Vec<String>) {
         let open = state.tasks_of(job.id).any(|t| !t.state.is_ended());
         if job.state == JobState::Running && !open {
             problems.push(format!("{} is running, but nothing is left to do", job.id));
+        }
+    }
+}
+
+/// The owner's word stands, whatever the node says.
+fn nodes(state: &State, problems: &mut Vec<String>) {
+    for node in state.nodes.values() {
+        let settings = &node.settings;
+        if settings.floor.is_some_and(|floor| node.offer.ask_per_reference_hour < floor) {
+            problems.push(format!("{} asks less than its owner's floor", node.id));
+        }
+        if (settings.draining || settings.removed) && !node.draining {
+            problems.push(format!("{} takes work against its owner's word", node.id));
+        }
+        if node.heard > settings.revision {
+            problems.push(format!("{} heard what its owner never said", node.id));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::{Counts, State};
 use tatau_model::{
-    Account, Address, Attempt, AttemptId, Audit, AuditId, AuditState, Job, JobId, Millis, Node, Task, TaskId,
+    Account, Address, Amount, Attempt, AttemptId, Audit, AuditId, AuditState, Job, JobId, Millis, Node, Task,
+    TaskId,
 };
 
 /// Reading.
@@ -22,6 +23,22 @@ impl State {
     /// Heard from within the silence limit?
     pub fn is_online(&self, node: &Address, now: Millis) -> bool {
         self.seen.get(node).is_some_and(|at| now.since(*at) <= self.config.node_silence_ms)
+    }
+    /// When a node was last heard from; nodes count as heard at the server's start.
+    pub fn last_heard(&self, node: &Address) -> Option<Millis> {
+        self.seen.get(node).copied()
+    }
+    /// All accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+    /// Accepted attempts of an owner whose dispute window is open.
+    pub fn disputes_of(&self, owner: &Address) -> impl Iterator<Item = &Attempt> {
+        self.disputes.get(owner).into_iter().flatten().filter_map(|id| self.attempts.get(id))
+    }
+    /// Stake of an owner on its way out: when it becomes free, and how much; soonest first.
+    pub fn unbonding_of(&self, owner: Address) -> impl Iterator<Item = (Millis, Amount)> {
+        self.unbonding.iter().filter(move |(_, of, _)| *of == owner).map(|(at, _, amount)| (*at, *amount))
     }
     /// An open job.
     pub fn job(&self, id: JobId) -> Option<&Job> {
@@ -54,6 +71,10 @@ impl State {
     /// Leases that this node holds.
     pub fn leases_of(&self, node: &Address) -> impl Iterator<Item = AttemptId> {
         self.node_leases.get(node).into_iter().flatten().copied()
+    }
+    /// How many audits this node works on.
+    pub fn audits_at(&self, node: &Address) -> usize {
+        self.node_audits.get(node).map_or(0, std::collections::BTreeSet::len)
     }
     /// An audit of a remembered attempt.
     pub fn audit(&self, id: AuditId) -> Option<&Audit> {

@@ -14,8 +14,11 @@ pub fn step(state: &State, event: Event, now: Millis, rng: &mut impl Rng) -> Res
     let d = &mut draft;
     let reply = match event {
         Event::OpenAccount { owner } => accounts::open(d, owner),
-        Event::RegisterNode { node } => nodes::register(d, node, rng),
+        Event::RegisterNode { node, proof } => nodes::register(d, node, proof, rng),
         Event::SetOffer { node, offer, cards } => nodes::set_offer(d, node, offer, cards, rng),
+        Event::Heard { node, revision } => nodes::heard(d, node, revision),
+        Event::SetNode { node, by, change } => nodes::set(d, node, by, change),
+        Event::Bar { owner, barred } => accounts::bar(d, owner, barred),
         Event::Drain { node, draining } => nodes::drain(d, node, draining),
         Event::SubmitJob(new) => jobs::submit(d, new),
         Event::CancelJob { job, by } => jobs::cancel(d, job, by),

@@ -138,6 +138,7 @@ fn say(event: AgentEvent) {
         AgentEvent::Warning { sentence } => println!("warning: {sentence}"),
         AgentEvent::Waiting { reason } => println!("waiting: {reason}"),
         AgentEvent::Resumed => println!("resumed"),
+        AgentEvent::Settings { settings } => println!("settings: {settings:?}"),
         AgentEvent::Leased { attempt, work, .. } => println!("leased {attempt}: {}", work.label()),
         AgentEvent::Ready { .. }
         | AgentEvent::Begun { .. }

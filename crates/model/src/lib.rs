@@ -30,7 +30,7 @@ pub use epoch::Epoch;
 pub use ids::{Address, AttemptId, AuditId, BlobId, Digest, EpochId, IdError, JobId, TaskId};
 pub use job::{Job, JobKind, JobState, Layered, Preview, RenderSpec, Strategy};
 pub use ledger_account::{AccountKey, Purpose};
-pub use node::{Node, Offer};
+pub use node::{Node, NodeSettings, Offer};
 pub use order::{Order, OrderFile, SessionOrder};
 pub use task::{Failure, Task, TaskState, Work};
 pub use time::{Clock, Millis, SystemClock};

@@ -30,6 +30,43 @@ impl Offer {
     }
 }
 
+/// What the owner said about a node on the fleet page. The platform holds to it at once; the node is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NodeSettings {
+    /// Grows with every word of the owner.
+    pub revision: u64,
+    /// The node's name among its owner's machines; empty: the name that it gave itself.
+    #[serde(default)]
+    pub label: String,
+    /// Least asking price, whatever the node asks itself, nano-TATAU.
+    #[serde(default)]
+    pub floor: Option<Amount>,
+    /// Takes no new work until the owner says otherwise, also after a restart.
+    #[serde(default)]
+    pub draining: bool,
+    /// Taken out of the fleet: takes no work, and joins again only with a fresh proof.
+    #[serde(default)]
+    pub removed: bool,
+}
+
+impl NodeSettings {
+    /// What they say, for the person beside the machine.
+    pub fn sentence(&self) -> String {
+        let mut parts = vec![match (self.removed, self.draining) {
+            (true, _) => "this machine was taken out of the fleet and gets no more work".to_owned(),
+            (false, true) => "no new work for now".into(),
+            (false, false) => "take work".into(),
+        }];
+        if let Some(floor) = self.floor {
+            parts.push(format!("not below {floor} TATAU an hour"));
+        }
+        if !self.label.is_empty() {
+            parts.push(format!("it is called {}", self.label));
+        }
+        parts.join("; ")
+    }
+}
+
 /// One registered machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
@@ -49,6 +86,19 @@ pub struct Node {
     pub version: String,
     /// When it registered.
     pub registered: Millis,
-    /// Takes no new leases.
+    /// Takes no new leases: by its own word, or its owner's.
     pub draining: bool,
+    /// What its owner said on the fleet page.
+    #[serde(default)]
+    pub settings: NodeSettings,
+    /// The revision of these that the node has heard of.
+    #[serde(default)]
+    pub heard: u64,
+}
+
+impl Node {
+    /// How its owner calls it.
+    pub fn title(&self) -> &str {
+        if self.settings.label.is_empty() { &self.name } else { &self.settings.label }
+    }
 }

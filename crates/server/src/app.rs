@@ -7,14 +7,18 @@ use crate::{
     nonces::Nonces,
     noted::Noted,
     pages::{Boards, Thumbs},
+    password::Passwords,
     session::Codes,
+    stats::Stats,
+    tries::Tries,
     wakes::Wakes,
+    watch::Watch,
     writer::Writer,
 };
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 use tatau_blobs::{BlobStore, GrantKey};
 use tatau_engine::Config;
-use tatau_model::{AttemptId, AuditId, Digest};
+use tatau_model::{AttemptId, AuditId, Digest, Millis};
 use tokio::sync::watch;
 
 /// One running server.
@@ -36,6 +40,21 @@ pub(crate) struct App {
     pub boards: Boards,
     /// Small pictures of frames.
     pub thumbs: Thumbs,
+    pub passwords: Passwords,
+    /// Wrong passwords lately.
+    pub tries: Tries,
+    /// New accounts lately.
+    pub sign_ups: Tries,
+    /// The market in numbers.
+    pub stats: Stats,
+    /// What the server noticed about itself.
+    pub watch: Watch,
+    /// Its address on this machine.
+    pub url: String,
+    /// When it started.
+    pub started: Millis,
+    /// Where the data lies.
+    pub data_dir: PathBuf,
     pub local: bool,
     pub config: Config,
     /// First value of the hash chain in use.

@@ -8,7 +8,10 @@ use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, Clock, Digest, Epoch, EpochId, Job,
     JobId, Millis, OutputFile, SystemClock, Task, TaskId,
 };
-use tatau_store::{OwnerEarned, Reader, SessionRecord, StatementRow, StoreError, TokenHash, TokenRecord};
+use tatau_store::{
+    JoinCode, OwnerEarned, PasswordRecord, Reader, Sample, SessionRecord, StatementRow, StoreError,
+    TokenHash, TokenRecord, Verified,
+};
 use tokio::sync::Semaphore;
 
 /// Reads at once; more wait.
@@ -179,11 +182,11 @@ impl Archive {
     pub(crate) async fn earned(
         &self,
         owner: Address,
-        node: Address,
+        node: Option<Address>,
         day: Millis,
         month: Millis,
     ) -> Result<Option<OwnerEarned>, ApiError> {
-        self.look(move |r| r.earned(owner, Some(node), day, month)).await
+        self.look(move |r| r.earned(owner, node, day, month)).await
     }
 
     /// The latest movements before that entry, newest first.
@@ -207,6 +210,43 @@ impl Archive {
 
     pub(crate) async fn token_owner(&self, hash: TokenHash) -> Result<Option<Address>, ApiError> {
         Ok(self.look(move |r| r.token(&hash)).await?.map(|token| token.owner))
+    }
+
+    pub(crate) async fn tokens_of(&self, owner: Address) -> Result<Vec<TokenRecord>, ApiError> {
+        self.look(move |r| r.tokens_of(owner)).await
+    }
+
+    pub(crate) async fn password_by_name(&self, name: String) -> Result<Option<PasswordRecord>, ApiError> {
+        self.look(move |r| r.password_by_name(&name)).await
+    }
+
+    pub(crate) async fn password_of(&self, owner: Address) -> Result<Option<PasswordRecord>, ApiError> {
+        self.look(move |r| r.password_of(owner)).await
+    }
+
+    /// Browsers that are signed in to an account: digest and when.
+    pub(crate) async fn sessions_of(&self, owner: Address) -> Result<Vec<(TokenHash, Millis)>, ApiError> {
+        self.look(move |r| r.sessions_of(owner, SystemClock.now())).await
+    }
+
+    pub(crate) async fn join_codes_of(&self, owner: Address) -> Result<Vec<JoinCode>, ApiError> {
+        self.look(move |r| r.join_codes_of(owner, SystemClock.now())).await
+    }
+
+    pub(crate) async fn samples(&self, since: Millis) -> Result<Vec<Sample>, ApiError> {
+        self.look(move |r| r.samples(since)).await
+    }
+
+    pub(crate) async fn sample_before(&self, at: Millis) -> Result<Option<Sample>, ApiError> {
+        self.look(move |r| r.sample_before(at)).await
+    }
+
+    pub(crate) async fn verified_since(&self, entry: u64) -> Result<(Verified, u64), ApiError> {
+        self.look(move |r| r.verified_since(entry)).await
+    }
+
+    pub(crate) async fn setting(&self, key: &'static str) -> Result<Option<String>, ApiError> {
+        self.look(move |r| r.setting(key)).await
     }
 
     pub(crate) async fn session(&self, hash: TokenHash) -> Result<Option<SessionRecord>, ApiError> {
@@ -246,7 +286,7 @@ pub(crate) async fn keep_log(writer: &Writer, attempt: AttemptId, text: String) 
     Ok(())
 }
 
-fn refused(error: &StoreError) -> ApiError {
+pub(crate) fn refused(error: &StoreError) -> ApiError {
     match error {
         StoreError::Refused(sentence) => ApiError::conflict(sentence.clone()),
         other => ApiError::internal(other),

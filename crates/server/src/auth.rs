@@ -28,8 +28,10 @@ use tatau_model::{Address, Clock, Node, SystemClock};
 pub(crate) enum Who {
     /// An owner's or a node's key.
     Key(Address),
-    /// A token of this account, or a browser that is signed in to it.
+    /// A token of this account.
     Token(Address),
+    /// A browser that is signed in to this account; `limited`: let in by a token.
+    Browser { owner: Address, limited: bool },
     /// The operator's token.
     Operator,
     /// Nobody.
@@ -88,7 +90,8 @@ async fn browser(app: &App, method: &Method, headers: &HeaderMap) -> Result<Who,
     if !matches!(*method, Method::GET | Method::HEAD) {
         session.check(headers.get("x-csrf").and_then(|word| word.to_str().ok()), headers)?;
     }
-    Ok(session.owner.map_or(Who::Operator, Who::Token))
+    let Session { owner, limited, .. } = session;
+    Ok(owner.map_or(Who::Operator, |owner| Who::Browser { owner, limited }))
 }
 
 fn unreadable() -> ApiError {
@@ -154,7 +157,7 @@ impl Call {
         match self.who {
             Who::Key(address) => Ok(address),
             Who::Nobody => Err(nobody()),
-            Who::Token(_) | Who::Operator => {
+            Who::Token(_) | Who::Browser { .. } | Who::Operator => {
                 Err(ApiError::forbidden("this call needs a signature by the key itself; a token does not do"))
             }
         }
@@ -163,7 +166,7 @@ impl Call {
     /// The account that signed or whose token it is.
     pub(crate) async fn account(&self, app: &App) -> Result<Address, ApiError> {
         let owner = match self.who {
-            Who::Token(owner) => return Ok(owner),
+            Who::Token(owner) | Who::Browser { owner, .. } => return Ok(owner),
             Who::Key(owner) => owner,
             Who::Nobody => return Err(nobody()),
             Who::Operator => {
@@ -195,7 +198,7 @@ impl Call {
     /// An account or a registered node: whoever may bring bytes.
     pub(crate) async fn member(&self, app: &App) -> Result<Address, ApiError> {
         let id = match self.who {
-            Who::Token(owner) => return Ok(owner),
+            Who::Token(owner) | Who::Browser { owner, .. } => return Ok(owner),
             Who::Key(id) => id,
             Who::Nobody => return Err(nobody()),
             Who::Operator => return Err(ApiError::forbidden("the operator's token is no account")),

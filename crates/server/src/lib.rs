@@ -10,6 +10,7 @@
 //! | audits waiting for the comparator | their state | asking the state for revealed audits |
 //! | who waits for what | nothing | nodes and buyers ask again |
 
+mod alarms;
 mod app;
 mod archive;
 mod asks;
@@ -19,7 +20,9 @@ mod background;
 pub mod bench;
 mod calendar;
 mod error;
+mod facts;
 mod files;
+mod joins;
 mod judge;
 mod limits;
 mod listen;
@@ -29,13 +32,19 @@ mod noted;
 mod openapi;
 mod orders;
 mod pages;
+mod password;
+mod pulse;
 mod reach;
 mod routes;
 mod secret;
 mod session;
+mod site;
 mod start;
+mod stats;
+mod tries;
 mod view;
 mod wakes;
+mod watch;
 mod words;
 mod work;
 mod writer;

@@ -1,6 +1,11 @@
 //! Connections: accepted up to a limit, HTTP/1 and HTTP/2 without TLS on one port, slow and dead peers dropped.
 
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderValue, Request, header},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -49,6 +54,7 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, mut stopping: 
         let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(ArrivedAt(local));
+            name_host(&mut request);
             let answer = service.clone().oneshot(request.map(Body::new));
             async move { answer.await.map_err(|never: Infallible| match never {}) }
         });
@@ -64,6 +70,17 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, mut stopping: 
     drop(listener);
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some answers were still running and were cut");
+    }
+}
+
+/// HTTP/2 names the host in its own place; pages look for it in one.
+fn name_host<T>(request: &mut Request<T>) {
+    if request.headers().contains_key(header::HOST) {
+        return;
+    }
+    let named = request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
+    if let Some(host) = named {
+        request.headers_mut().insert(header::HOST, host);
     }
 }
 

@@ -70,6 +70,11 @@ impl Names {
         Self { public }
     }
 
+    /// The first address that the operator named; something stands between then, and peers are whoever passes through it.
+    pub(crate) fn public(&self) -> Option<&str> {
+        self.public.first().map(PublicUrl::as_str)
+    }
+
     /// Is `named` this server, for a request that came to its socket `local`?
     pub(crate) fn is_own(&self, named: &str, local: SocketAddr) -> bool {
         if !self.public.is_empty() {

@@ -30,8 +30,29 @@ pub(crate) struct Session {
     pub hash: TokenHash,
     /// The account; `None` is the operator.
     pub owner: Option<Address>,
+    /// A token let it in: it may do what the token may, and no more.
+    pub limited: bool,
     /// What changing requests must send back.
     pub csrf: String,
+}
+
+/// Whom a browser is signed in as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Guest {
+    /// The account; `None` is the operator.
+    pub owner: Option<Address>,
+    /// By a token of the account only.
+    pub limited: bool,
+}
+
+impl Guest {
+    /// An account, by its key or its password.
+    pub(crate) fn account(owner: Address) -> Self {
+        Self { owner: Some(owner), limited: false }
+    }
+
+    /// The operator.
+    pub(crate) const OPERATOR: Self = Self { owner: None, limited: false };
 }
 
 impl Session {
@@ -43,22 +64,24 @@ impl Session {
         if SystemClock.now() >= record.expires {
             return Ok(None);
         }
-        Ok(Some(Self { hash, owner: record.owner, csrf: csrf(&secret) }))
+        Ok(Some(Self { hash, owner: record.owner, limited: record.limited, csrf: csrf(&secret) }))
     }
 
-    /// Signs a browser in; the answer is the line for `Set-Cookie`. `None` is the operator.
+    /// Signs a browser in; the line is for `Set-Cookie`.
     pub(crate) async fn start(
         app: &App,
-        owner: Option<Address>,
+        guest: Guest,
         headers: &HeaderMap,
-    ) -> Result<HeaderValue, ApiError> {
+    ) -> Result<(Self, HeaderValue), ApiError> {
         let secret = secret::hex();
         let now = SystemClock.now();
-        let record = SessionRecord { owner, created: now, expires: now.plus(LASTS_MS) };
+        let Guest { owner, limited } = guest;
+        let record = SessionRecord { owner, created: now, expires: now.plus(LASTS_MS), limited };
         let hash = digest(&secret);
         let kept = app.writer.keep(move |store| store.put_session(&hash, &record)).await?;
         kept.map_err(|e| ApiError::internal(&e))?;
-        set_cookie(&secret, LASTS_MS / 1_000, headers)
+        let cookie = set_cookie(&secret, LASTS_MS / 1_000, headers)?;
+        Ok((Self { hash, owner, limited, csrf: csrf(&secret) }, cookie))
     }
 
     /// Signs this browser out; the answer is the line that removes its cookie.
@@ -69,11 +92,21 @@ impl Session {
         set_cookie("", 0, headers)
     }
 
+    /// What a token may not do, a browser that it let in may not either.
+    pub(crate) fn whole(&self) -> Result<(), ApiError> {
+        if self.limited {
+            return Err(ApiError::forbidden(
+                "this browser was let in by an API token, which may not do this; sign in with your password, or with `tatau open` beside your owner key",
+            ));
+        }
+        Ok(())
+    }
+
     /// May a changing request with this word and these headers be carried out?
     pub(crate) fn check(&self, word: Option<&str>, headers: &HeaderMap) -> Result<(), ApiError> {
         let same =
             word.is_some_and(|word| blake3::hash(word.as_bytes()) == blake3::hash(self.csrf.as_bytes()));
-        if same && own_origin(headers) {
+        if same && from_here(headers) {
             return Ok(());
         }
         Err(ApiError::forbidden(
@@ -111,7 +144,7 @@ fn set_cookie(secret: &str, seconds: u64, headers: &HeaderMap) -> Result<HeaderV
 }
 
 /// Browsers say where a changing request comes from. One that names another site is refused; programs name none.
-fn own_origin(headers: &HeaderMap) -> bool {
+pub(crate) fn from_here(headers: &HeaderMap) -> bool {
     if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
         return false;
     }
@@ -124,12 +157,12 @@ fn own_origin(headers: &HeaderMap) -> bool {
 /// One-time codes. They live in memory: a restart forgets them, and the next link is a command away.
 #[derive(Debug, Default)]
 pub(crate) struct Codes {
-    waiting: Mutex<HashMap<TokenHash, (Option<Address>, Millis)>>,
+    waiting: Mutex<HashMap<TokenHash, (Guest, Millis)>>,
 }
 
 impl Codes {
     /// A fresh code that signs one browser in.
-    pub(crate) fn make(&self, owner: Option<Address>) -> String {
+    pub(crate) fn make(&self, guest: Guest) -> String {
         let code = secret::hex();
         let now = SystemClock.now();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,15 +173,15 @@ impl Codes {
         {
             waiting.remove(&oldest);
         }
-        waiting.insert(digest(&code), (owner, now.plus(CODE_LASTS_MS)));
+        waiting.insert(digest(&code), (guest, now.plus(CODE_LASTS_MS)));
         code
     }
 
-    /// Whose code this is (`None`: the operator's); it is used up.
-    pub(crate) fn take(&self, code: &str) -> Result<Option<Address>, ApiError> {
+    /// Whom this code lets in; it is used up.
+    pub(crate) fn take(&self, code: &str) -> Result<Guest, ApiError> {
         let found = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(code));
         match found {
-            Some((owner, expires)) if SystemClock.now() < expires => Ok(owner),
+            Some((guest, expires)) if SystemClock.now() < expires => Ok(guest),
             _ => Err(ApiError::unauthorized(
                 "this link was used or is older than ten minutes; `tatau open` makes a new one",
             )),
@@ -167,15 +200,16 @@ mod tests {
     #[test]
     fn codes_count_once() {
         let codes = Codes::default();
-        let code = codes.make(Some(Address([7; 20])));
+        let guest = Guest::account(Address([7; 20]));
+        let code = codes.make(guest);
         assert!(codes.take("else").is_err());
-        assert_eq!(codes.take(&code).unwrap(), Some(Address([7; 20])));
+        assert_eq!(codes.take(&code).unwrap(), guest);
         assert!(codes.take(&code).is_err());
     }
 
     #[test]
     fn other_sites_cannot_act_for_a_browser() {
-        let session = Session { hash: [0; 32], owner: None, csrf: "word".into() };
+        let session = Session { hash: [0; 32], owner: None, limited: false, csrf: "word".into() };
         let own = headers(&[("origin", "http://a:1"), ("host", "a:1"), ("sec-fetch-site", "same-origin")]);
         assert!(session.check(Some("word"), &own).is_ok());
         assert!(session.check(Some("word"), &HeaderMap::new()).is_ok());

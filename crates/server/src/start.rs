@@ -6,7 +6,7 @@ use crate::{
     asks::Asks,
     background::{
         epochs::{self, Beacon},
-        tick, uploads,
+        samples, tick, uploads,
     },
     judge::{self, JudgeOptions},
     listen,
@@ -14,9 +14,13 @@ use crate::{
     nonces::Nonces,
     noted::Noted,
     pages::{Boards, Thumbs},
+    password::Passwords,
     routes, secret,
     session::Codes,
+    stats::Stats,
+    tries::Tries,
     wakes::Wakes,
+    watch::Watch,
     writer::{Writer, WriterError},
 };
 use serde::Serialize;
@@ -167,6 +171,14 @@ async fn run(
         codes: Codes::default(),
         boards: Boards::default(),
         thumbs: Thumbs::new(data.join("thumbs")),
+        passwords: Passwords::default(),
+        tries: Tries::passwords(),
+        sign_ups: Tries::sign_ups(),
+        stats: Stats::default(),
+        watch: Watch::default(),
+        url: format!("http://{}", reachable(address)),
+        started: SystemClock.now(),
+        data_dir: data.clone(),
         local: options.local,
         config: options.config.clone(),
         anchor: recovered.beacon.anchor(),
@@ -220,9 +232,10 @@ fn start_background(
     judge: Option<JudgeOptions>,
     judge_work: mpsc::UnboundedReceiver<tatau_model::AuditId>,
     data: &Path,
-) -> [tokio::task::JoinHandle<()>; 4] {
+) -> [tokio::task::JoinHandle<()>; 5] {
     [
         tokio::spawn(tick::run(Arc::clone(app))),
+        tokio::spawn(samples::run(Arc::clone(app))),
         tokio::spawn(epochs::run(Arc::clone(app), beacon)),
         tokio::spawn(uploads::run(Arc::clone(app))),
         tokio::spawn(judge::run(Arc::clone(app), judge, judge_work, data.join("judge"))),

@@ -5,7 +5,11 @@
 //! ever answered: also reads wait for the commit of what they saw. When a commit fails, memory and disk no longer agree:
 //! the press logs why, drops every waiting answer and ends, and with it the server: closed, not wrong.
 
-use crate::{error::ApiError, wakes::Wakes};
+use crate::{
+    error::ApiError,
+    pulse::{Beat, Pulse},
+    wakes::Wakes,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use std::{
@@ -52,6 +56,7 @@ pub enum WriterError {
 #[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Message>,
+    pulse: Arc<Pulse>,
 }
 
 impl Writer {
@@ -64,16 +69,19 @@ impl Writer {
         let (queue, messages) = mpsc::channel(QUEUE);
         let (ended, end) = oneshot::channel();
         let (press, batches) = std::sync::mpsc::sync_channel(1);
+        let pulse = Arc::new(Pulse::default());
         let desk = Desk {
             state,
             rng: ChaCha20Rng::from_rng(&mut rand::rng()),
             now: SystemClock.now(),
             batch: Batch::default(),
             press,
+            pulse: Arc::clone(&pulse),
         };
+        let press = Press { store, wakes, pulse: Arc::clone(&pulse) };
         let desk = std::thread::Builder::new().name("desk".into()).spawn(move || desk.run(messages))?;
         std::thread::Builder::new().name("press".into()).spawn(move || {
-            let pressed = Press { store, wakes }.run(&batches);
+            let pressed = press.run(&batches);
             // The desk notices at its next batch that nobody takes it.
             drop(batches);
             let result = match desk.join() {
@@ -86,7 +94,12 @@ impl Writer {
             // Nobody listens only when the whole server is gone.
             let _ = ended.send(result);
         })?;
-        Ok((Self { queue }, end))
+        Ok((Self { queue, pulse }, end))
+    }
+
+    /// How it is doing, and how many messages wait of how many that may.
+    pub(crate) fn health(&self) -> (Beat, usize, usize) {
+        (self.pulse.read(), QUEUE.saturating_sub(self.queue.capacity()), QUEUE)
     }
 
     /// Something happened. Answers after the commit.
@@ -177,12 +190,14 @@ struct Desk {
     now: Millis,
     batch: Batch,
     press: std::sync::mpsc::SyncSender<Batch>,
+    pulse: Arc<Pulse>,
 }
 
 /// Makes batches durable, in order, then answers.
 struct Press {
     store: Store,
     wakes: Arc<Wakes>,
+    pulse: Arc<Pulse>,
 }
 
 impl Desk {
@@ -256,8 +271,12 @@ impl Desk {
         self.now = self.now.max(SystemClock.now());
         let outcome = match step(&self.state, event, self.now, &mut self.rng) {
             Ok(outcome) => outcome,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => {
+                self.pulse.decided(false);
+                return Ok(Err(refusal));
+            }
         };
+        self.pulse.decided(true);
         for change in &outcome.changes {
             self.state.apply(change).map_err(|e| WriterError::Apply(e.to_string()))?;
         }
@@ -279,7 +298,9 @@ impl Press {
     fn commit(&mut self, batch: Batch) -> Result<(), WriterError> {
         let Batch { changes, effects, mut answers, keeps } = batch;
         if changes.iter().any(|c| !matches!(c, Change::Seen { .. })) {
+            let begun = Instant::now();
             self.store.commit(&changes).map_err(|e| WriterError::Commit(e.to_string()))?;
+            self.pulse.committed(changes.len(), begun.elapsed());
         }
         for write in keeps {
             answers.push(write(&mut self.store));

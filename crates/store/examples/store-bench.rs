@@ -10,8 +10,8 @@ use tatau_ledger::{Books, Overlay};
 use tatau_model::{
     Account, AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState,
     AuditWork, BlobId, Change, Digest, EntryKind, Job, JobId, JobKind, JobState, Measurement, Millis, Node,
-    Offer, OutputFile, Preview, Purpose, Receipt, Rect, RenderSpec, Strategy, Task, TaskId, TaskState,
-    Verdict, Work,
+    NodeSettings, Offer, OutputFile, Preview, Purpose, Receipt, Rect, RenderSpec, Strategy, Task, TaskId,
+    TaskState, Verdict, Work,
 };
 use tatau_store::Store;
 
@@ -83,6 +83,8 @@ impl Bench {
                 version: "0.1.0".into(),
                 registered: Millis(0),
                 draining: false,
+                settings: NodeSettings::default(),
+                heard: 0,
             })));
             let stake = purse(owner, Purpose::StakeFree);
             let much = Amount(1_000_000_000_000_000);

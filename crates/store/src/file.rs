@@ -16,6 +16,7 @@ const APPLICATION_ID: i64 = 0x5461_7475;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_market.sql"),
     include_str!("../migrations/0002_sessions.sql"),
+    include_str!("../migrations/0003_passwords.sql"),
     include_str!("../migrations/0004_earned.sql"),
 ];
 /// Larger files are not read through at start; SQLite still notices damage where it reads.

@@ -111,6 +111,26 @@ impl Reader {
         })
     }
 
+    /// Tokens of an account, newest first.
+    pub fn tokens_of(&self, owner: Address) -> Result<Vec<TokenRecord>, StoreError> {
+        self.with(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT hash, name, created FROM tokens WHERE owner = ?1 ORDER BY created DESC, hash",
+            )?;
+            let mut found = statement.query([&owner.0[..]])?;
+            let mut tokens = Vec::new();
+            while let Some(row) = found.next()? {
+                tokens.push(TokenRecord {
+                    hash: row.get(0)?,
+                    owner,
+                    name: row.get(1)?,
+                    created: Millis(row.get(2)?),
+                });
+            }
+            Ok(tokens)
+        })
+    }
+
     /// The setting's value, if it was ever set.
     pub fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
         self.with(|conn| setting(conn, key))
@@ -131,6 +151,6 @@ fn setting(conn: &Connection, key: &str) -> Result<Option<String>, StoreError> {
     Ok(statement.query_row([key], |r| r.get(0)).optional()?)
 }
 
-fn at_most(what: &'static str, text: &str, limit: usize) -> Result<(), StoreError> {
+pub(crate) fn at_most(what: &'static str, text: &str, limit: usize) -> Result<(), StoreError> {
     if text.len() <= limit { Ok(()) } else { Err(StoreError::TooLarge { what, limit }) }
 }

@@ -16,6 +16,8 @@ pub struct SessionRecord {
     pub created: Millis,
     /// It counts before this moment.
     pub expires: Millis,
+    /// A token let it in: it may do what the token may, and no more.
+    pub limited: bool,
 }
 
 impl Store {
@@ -30,8 +32,8 @@ impl Store {
                 params![owner, MAX_SESSIONS - 1],
             )?;
             tx.execute(
-                "INSERT INTO sessions (hash, owner, created, expires) VALUES (?1, ?2, ?3, ?4)",
-                params![&hash[..], owner, session.created.0, session.expires.0],
+                "INSERT INTO sessions (hash, owner, created, expires, limited) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![&hash[..], owner, session.created.0, session.expires.0, session.limited],
             )?;
             Ok(())
         })
@@ -62,12 +64,28 @@ impl Reader {
     pub fn session(&self, hash: &TokenHash) -> Result<Option<SessionRecord>, StoreError> {
         self.with(|conn| {
             let mut statement =
-                conn.prepare_cached("SELECT owner, created, expires FROM sessions WHERE hash = ?1")?;
+                conn.prepare_cached("SELECT owner, created, expires, limited FROM sessions WHERE hash = ?1")?;
             let mut found = statement.query([&hash[..]])?;
             let Some(row) = found.next()? else { return Ok(None) };
             let owner: Option<Vec<u8>> = row.get(0)?;
             let owner = owner.map(|bytes| rows::address("a session's owner", &bytes)).transpose()?;
-            Ok(Some(SessionRecord { owner, created: Millis(row.get(1)?), expires: Millis(row.get(2)?) }))
+            Ok(Some(SessionRecord {
+                owner,
+                created: Millis(row.get(1)?),
+                expires: Millis(row.get(2)?),
+                limited: row.get(3)?,
+            }))
+        })
+    }
+
+    /// Browsers of an account that are signed in at that moment: when they signed in, newest first, with the digest.
+    pub fn sessions_of(&self, owner: Address, now: Millis) -> Result<Vec<(TokenHash, Millis)>, StoreError> {
+        self.with(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT hash, created FROM sessions WHERE owner = ?1 AND expires > ?2 ORDER BY created DESC, hash",
+            )?;
+            let found = statement.query_map(params![&owner.0[..], now.0], |row| Ok((row.get(0)?, Millis(row.get(1)?))))?;
+            Ok(found.collect::<Result<_, _>>()?)
         })
     }
 }

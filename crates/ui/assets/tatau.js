@@ -42,6 +42,9 @@
     if (word) word.hidden = !away;
   };
 
+  // "Today" begins at the reader's midnight: the server is told how far their clock is ahead of UTC.
+  document.cookie = `tatau_utc=${-new Date().getTimezoneOffset()}; path=/; max-age=31536000; samesite=lax`;
+
   document.addEventListener("DOMContentLoaded", () => {
     moments(document);
     countdowns();

@@ -167,6 +167,8 @@ impl Desk {
             warm,
             running: Vec::new(),
             auditing: held.iter().filter(|(_, h)| !*h.cancel.borrow()).map(|(id, _)| *id).collect(),
+            // A validator has nothing to take up: the platform holds to its owner's word.
+            heard: u64::MAX,
             wait_ms: POLL_MS,
         }
     }

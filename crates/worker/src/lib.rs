@@ -27,7 +27,7 @@ pub use environment::{EnvironmentError, Recipe, Stage, provision};
 pub use fault::Fault;
 pub use inputs::{Inputs, InputsError, Prepared, Room, SessionKey};
 pub use line::{Assignment, Outlet, work_line};
-pub use membership::{Delegated, Membership, MembershipError};
+pub use membership::{Delegated, Joined, Membership, MembershipError, Right};
 pub use node::{NodeError, NodeEvent, NodeOptions, Role, Started, start_node};
 pub use outbox::{Outbox, OutboxError};
 pub use patience::{Backoff, Stop, StopSignal, told, unwelcome, worth_waiting};

@@ -25,7 +25,7 @@ pub enum MembershipError {
     #[error("the data folder {} is in use by another tatau process; stop that one, or name another with --data", .0.display())]
     InUse(PathBuf),
     /// No delegation, and no key to make one.
-    #[error("this node has no valid delegation in {}; start it once with the owner's key", .0.display())]
+    #[error("this node has no valid delegation in {}; start it once with the owner's key, or with a join code of the fleet page", .0.display())]
     NoDelegation(PathBuf),
     /// A file could not be read or written.
     #[error("{} could not be {doing}: {source}; check the disk and the folder's permissions", .path.display())]
@@ -49,7 +49,40 @@ pub struct Membership {
     /// The node's hot key.
     pub key: SigningKey,
     path: PathBuf,
+    joined: PathBuf,
     _lock: File,
+}
+
+/// `joined.json`: the fleet that this node joined by a code. The platform knows it; nothing here proves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// Who is paid.
+    pub owner: Address,
+}
+
+impl Joined {
+    const FILE: &str = "joined.json";
+
+    /// The fleet that the node in `dir` joined, if it did.
+    pub fn in_folder(dir: &Path) -> Result<Option<Self>, MembershipError> {
+        let path = dir.join(Self::FILE);
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|e| io_at(&path, "read")(e.into())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(io_at(&path, "read")(e)),
+        }
+    }
+}
+
+/// By what right a node registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Right {
+    /// The owner's signature.
+    Delegated(Delegated),
+    /// A code of the owner's fleet page, shown once; afterwards the node is in the fleet.
+    Join(String),
+    /// It joined before.
+    Joined(Joined),
 }
 
 /// `delegation.json`.
@@ -75,7 +108,35 @@ impl Membership {
             Err(fs::TryLockError::Error(e)) => return Err(io_at(&lock_path, "locked")(e)),
         }
         let key = keyfile::load_or_create(&dir.join("node.key"), rng)?;
-        Ok(Self { key, path: dir.join("delegation.json"), _lock: lock })
+        Ok(Self { key, path: dir.join("delegation.json"), joined: dir.join(Joined::FILE), _lock: lock })
+    }
+
+    /// By what right this node registers: a code given now, the owner's key given now, a delegation in the folder, the fleet
+    /// that it joined before; in this order.
+    pub fn right(
+        &self,
+        owner: Option<&SigningKey>,
+        join: Option<&str>,
+        domain: &Domain,
+        now: Millis,
+    ) -> Result<Right, MembershipError> {
+        if let Some(code) = join {
+            return Ok(Right::Join(code.to_owned()));
+        }
+        let folder = self.joined.parent().unwrap_or(Path::new("."));
+        match (self.delegated(owner, domain, now), Joined::in_folder(folder)?) {
+            (Err(MembershipError::NoDelegation(_)), Some(joined)) => Ok(Right::Joined(joined)),
+            (delegated, _) => delegated.map(Right::Delegated),
+        }
+    }
+
+    /// Remembers the fleet that a code let this node into. What it was before does not count any more.
+    pub fn join(&self, owner: Address) -> Result<(), MembershipError> {
+        match fs::remove_file(&self.path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_at(&self.path, "removed")(e)),
+            _ => {}
+        }
+        write_json(&self.joined, &Joined { owner })
     }
 
     /// The delegation in this folder if it is good; with the owner's key a new one where it is missing, ends soon, is of another
@@ -123,12 +184,14 @@ impl Membership {
     }
 
     fn keep(&self, made: &Delegated) -> Result<(), MembershipError> {
-        let text = serde_json::to_vec_pretty(made).map_err(|e| io_at(&self.path, "written")(e.into()))?;
-        let draft = self.path.with_extension("draft");
-        fs::write(&draft, text)
-            .and_then(|()| fs::rename(&draft, &self.path))
-            .map_err(io_at(&self.path, "written"))
+        write_json(&self.path, made)
     }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), MembershipError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|e| io_at(path, "written")(e.into()))?;
+    let draft = path.with_extension("draft");
+    fs::write(&draft, text).and_then(|()| fs::rename(&draft, path)).map_err(io_at(path, "written"))
 }
 
 #[cfg(test)]
@@ -152,6 +215,25 @@ mod tests {
         assert_eq!(node.delegated(Some(&other), &domain, now).unwrap().owner, other.address());
         let chain = Domain::on_chain(5, Address([0; 20]));
         assert!(node.delegated(None, &chain, now).is_err());
+    }
+
+    #[test]
+    fn a_node_that_joined_remembers_its_fleet() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rng = rand::rng();
+        let node = Membership::open(dir.path(), &mut rng).unwrap();
+        let (own, domain, now) = (SigningKey::generate(&mut rng), Domain::default(), Millis(1_000));
+        let right = |owner, join| node.right(owner, join, &domain, now);
+        assert!(matches!(right(Some(&own), None).unwrap(), Right::Delegated(_)));
+        assert_eq!(right(Some(&own), Some("code")).unwrap(), Right::Join("code".into()));
+        let fleet = Address([7; 20]);
+        node.join(fleet).unwrap();
+        assert_eq!(Joined::in_folder(dir.path()).unwrap(), Some(Joined { owner: fleet }));
+        assert_eq!(right(None, None).unwrap(), Right::Joined(Joined { owner: fleet }));
+        // With the owner's key at hand it is that owner's again.
+        assert!(matches!(right(Some(&own), None).unwrap(), Right::Delegated(_)));
+        fs::write(dir.path().join(Joined::FILE), "{").unwrap();
+        assert!(Joined::in_folder(dir.path()).is_err(), "a damaged file is not no file");
     }
 
     #[test]

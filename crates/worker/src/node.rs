@@ -2,8 +2,8 @@
 
 use crate::{
     Backoff, Bench, BenchOptions, CardsError, EnvironmentError, Gpu, Inputs, InputsError, Machine,
-    Membership, MembershipError, Place, Platform, Recipe, Stage, Stop, StopSignal, gpus, provision, told,
-    worth_waiting, write_runtime,
+    Membership, MembershipError, Place, Platform, Recipe, Right, Stage, Stop, StopSignal, gpus, provision,
+    told, worth_waiting, write_runtime,
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tatau_api::RegisterNode;
@@ -22,8 +22,10 @@ pub struct NodeOptions {
     pub data_dir: PathBuf,
     /// Environments and runtimes; shared by all nodes of the machine.
     pub cache_dir: PathBuf,
-    /// The owner's key; `None` where a delegation lies in the data folder.
+    /// The owner's key; `None` where a delegation lies in the data folder, or the node joined a fleet.
     pub owner: Option<SigningKey>,
+    /// A join code of somebody's fleet page.
+    pub join: Option<String>,
     /// A name for people.
     pub name: String,
     /// CPU slots; `None` is one slot with all threads.
@@ -54,6 +56,7 @@ impl NodeOptions {
             data_dir,
             cache_dir,
             owner,
+            join: None,
             name: host_name(),
             slots: None,
             threads: None,
@@ -201,11 +204,18 @@ async fn start<P: Platform>(
     }
     let about = patiently(on, || platform.platform()).await?;
     let domain = Domain::on_chain(about.chain_id, Address([0; 20]));
-    let delegated = membership.delegated(options.owner.as_ref(), &domain, SystemClock.now())?;
-    let registration = RegisterNode {
-        owner: delegated.owner,
-        delegation: delegated.signature,
-        delegation_expires: delegated.expires,
+    let now = SystemClock.now();
+    let right = membership.right(options.owner.as_ref(), options.join.as_deref(), &domain, now)?;
+    let (owner, join, delegation, delegation_expires) = match right {
+        Right::Delegated(by) => (by.owner, None, by.signature, by.expires),
+        Right::Join(code) => (Address::default(), Some(code), String::new(), now),
+        Right::Joined(fleet) => (fleet.owner, None, String::new(), now),
+    };
+    let mut registration = RegisterNode {
+        owner,
+        join,
+        delegation,
+        delegation_expires,
         name: options.name.clone(),
         cards: cards.clone(),
         offer: Offer {
@@ -219,6 +229,10 @@ async fn start<P: Platform>(
         version: env!("CARGO_PKG_VERSION").into(),
     };
     let mut node = patiently(on, || platform.register_node(&registration)).await?;
+    if registration.join.take().is_some() {
+        registration.owner = node.owner;
+        membership.join(node.owner)?;
+    }
     if node.draining {
         node = patiently(on, || platform.drain(false)).await?;
     }

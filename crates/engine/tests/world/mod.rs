@@ -8,10 +8,10 @@ mod turns;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashSet;
-use tatau_engine::{Config, Event, NewJob, Refusal, Reply, State, sanity_check, step};
+use tatau_engine::{Config, Event, NewJob, NodeChange, Proof, Refusal, Reply, State, sanity_check, step};
 use tatau_model::{
     Address, Amount, AttemptId, AttemptState, AuditId, BlobId, Card, CardKind, Change, Digest, JobId,
-    JobKind, JobState, Millis, Node, Offer, OutputFile, Preview, Receipt, RenderSpec, Strategy,
+    JobKind, JobState, Millis, Node, NodeSettings, Offer, OutputFile, Preview, Receipt, RenderSpec, Strategy,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +124,10 @@ impl World {
             version: "0.1.0".into(),
             registered: self.now,
             draining: false,
+            settings: NodeSettings::default(),
+            heard: 0,
         };
-        self.must(Event::RegisterNode { node });
+        self.must(Event::RegisterNode { node, proof: Proof::Delegation });
     }
 
     pub fn owner_of(&self, character: Character) -> Address {
@@ -274,7 +276,8 @@ impl World {
                 let job = JobId(self.rng.random_range(0..8));
                 let _ = self.try_event(Event::PauseJob { job, by: self.buyer });
             }
-            70..75 => {
+            70..73 => self.owners_word(),
+            73..76 => {
                 // A long silence of everybody.
                 self.now = self.now.plus(120_000);
                 self.must(Event::Tick);
@@ -330,6 +333,34 @@ impl World {
         }
         self.validators.iter_mut().for_each(|v| v.liar = false);
         (0..self.providers.len()).for_each(|provider| self.change_offer(provider, false, &[]));
+        for (node, by) in self.nodes_with_owners() {
+            let change =
+                NodeChange { draining: Some(false), floor: Some(Amount::ZERO), ..NodeChange::default() };
+            self.must(Event::SetNode { node, by, change });
+        }
+    }
+
+    fn nodes_with_owners(&self) -> Vec<(Address, Address)> {
+        let providers = self.providers.iter().map(|p| (p.node, p.owner));
+        providers.chain(self.validators.iter().map(|v| (v.node, v.owner))).collect()
+    }
+
+    /// An owner, or somebody who is none, changes a machine; the machine hears of it or not.
+    fn owners_word(&mut self) {
+        let all = self.nodes_with_owners();
+        let (node, owner) = all[self.rng.random_range(0..all.len())];
+        let by = if self.rng.random_ratio(1, 5) { self.buyer } else { owner };
+        let change = NodeChange {
+            label: self.rng.random::<bool>().then(|| "rig".into()),
+            floor: self.rng.random::<bool>().then(|| Amount(self.rng.random_range(-1..2_000_000_000))),
+            draining: self.rng.random::<bool>().then(|| self.rng.random()),
+            remove: false,
+        };
+        let _ = self.try_event(Event::SetNode { node, by, change });
+        if self.rng.random() {
+            let revision = self.rng.random_range(0..5);
+            self.must(Event::Heard { node, revision });
+        }
     }
 }
 

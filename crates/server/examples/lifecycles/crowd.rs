@@ -4,8 +4,8 @@ use std::path::Path;
 use tatau_engine::{Config, Event, NewJob, State, step};
 use tatau_evidence::SigningKey;
 use tatau_model::{
-    Address, Amount, BlobId, Card, CardKind, Change, Clock, JobKind, Millis, Node, Offer, OutputFile,
-    Preview, RenderSpec, Strategy, SystemClock,
+    Address, Amount, BlobId, Card, CardKind, Change, Clock, JobKind, Millis, Node, NodeSettings, Offer,
+    OutputFile, Preview, RenderSpec, Strategy, SystemClock,
 };
 use tatau_store::Store;
 
@@ -134,6 +134,8 @@ impl Founding {
             version: "bench".into(),
             registered: self.now,
             draining: false,
+            settings: NodeSettings::default(),
+            heard: 0,
         };
         self.keep(&[Change::Node(Box::new(node)), Change::Seen { node: id, at: self.now }])?;
         self.event(Event::Stake { owner, amount: Amount::tatau(100_000) })?;

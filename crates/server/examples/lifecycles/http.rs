@@ -111,6 +111,7 @@ async fn work(client: Client, signer: SigningKey, most: usize) -> Any<usize> {
             warm: vec![],
             running: vec![],
             auditing: vec![],
+            heard: 0,
             wait_ms: 0,
         };
         let Some(lease) = client.poll(&poll).await?.leases.pop() else { break };

@@ -77,6 +77,7 @@ pub(crate) async fn run(
 ) {
     let Some(options) = options else {
         tracing::warn!("no comparator is configured; audits wait for one");
+        app.watch.absent();
         return;
     };
     let mut stopping = app.stopping.clone();
@@ -112,6 +113,11 @@ pub(crate) async fn run(
             queue.done(next);
             continue;
         };
+        match &later {
+            Later::Wait(sentence) => app.watch.away(sentence),
+            Later::Busy(_) => {}
+            Later::Broken(sentence) | Later::Refused(sentence) => app.watch.fault(sentence),
+        }
         if let Some(pause) = put_back(&mut queue, next, later) {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -187,6 +193,7 @@ async fn judge(app: &App, desk: &mut Desk, id: AuditId, failed: u32) -> Result<(
         }
         measurement
     };
+    app.watch.compared();
     tracing::info!(
         audit = %id, attempt = %case.attempt.id, work = case.task.work.label(), fault = ?measurement.fault,
         sentence = measurement.sentence, parts = measurement.parts.len(), agrees = agrees_with.len(), "an audit was measured"

@@ -14,9 +14,9 @@ pub(crate) async fn enter(
     Path(code): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let owner = app.codes.take(&code)?;
-    let cookie = Session::start(&app, owner, &headers).await?;
-    let next = if owner.is_some() { "/jobs" } else { "/operator" };
+    let guest = app.codes.take(&code)?;
+    let (_, cookie) = Session::start(&app, guest, &headers).await?;
+    let next = if guest.owner.is_some() { "/jobs" } else { "/operator" };
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response())
 }
 

@@ -26,7 +26,9 @@ pub(crate) async fn frame(app: &App, session: Option<&Session>, area: Area) -> R
             let available = AccountKey::Owner(owner, Purpose::Available);
             let free =
                 balances.into_iter().find(|(key, _)| *key == available).map_or(Amount::ZERO, |(_, a)| a);
-            Who { name: words::short(&owner), balance: tatau_ui::words::money(free), href: "/account" }
+            let name = app.archive.password_of(owner).await?.map(|password| password.name);
+            let name = name.unwrap_or_else(|| words::short(&owner));
+            Who { name, balance: tatau_ui::words::money(free), href: "/account" }
         }
         None => Who { name: "Operator".into(), balance: String::new(), href: "/operator" },
     };

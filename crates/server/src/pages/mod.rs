@@ -2,15 +2,18 @@
 //!
 //! A page shows what the API would answer, in plain words; it decides nothing. Its templates are in `templates/pages`.
 
-#![allow(dead_code, unused_imports)] // the pages that use the rest are on their way
-
+mod account;
 mod answer;
 mod enter;
 mod error;
+mod fleet;
 mod frame;
 mod home;
 mod jobs;
+mod market;
+mod operator;
 mod orders;
+mod sign_in;
 mod statement;
 mod visitor;
 
@@ -40,7 +43,12 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/sign-out", post(enter::sign_out))
         .merge(jobs::router())
         .merge(orders::router())
-        .merge(statement::router());
+        .merge(statement::router())
+        .merge(sign_in::router())
+        .merge(account::router())
+        .merge(fleet::router())
+        .merge(market::router())
+        .merge(operator::router());
     pages.layer(axum::middleware::map_response(secured)).route("/assets/{name}", get(asset))
 }
 

@@ -93,12 +93,6 @@ impl Posted {
         form(&self.body)
     }
 
-    /// The body as JSON, where a script sent it.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_slice(&self.body)
-            .map_err(|e| ApiError::bad_request(format!("the page sent what cannot be read ({e}); reload it")))
-    }
-
     /// The account; the operator has none.
     pub(crate) fn owner(&self) -> Result<Address, ApiError> {
         self.session.owner.ok_or_else(|| ApiError::forbidden("the operator has no account; sign in with one"))

@@ -7,7 +7,9 @@ mod audits;
 pub(crate) mod blobs;
 mod epochs;
 mod grants;
+mod install;
 pub(crate) mod jobs;
+mod metrics;
 mod nodes;
 pub(crate) mod platform;
 pub(crate) mod quotes;
@@ -58,7 +60,9 @@ pub(crate) fn router(app: Arc<App>) -> Option<Router> {
         .route("/v1/receipts", post(receipts::commit::commit))
         .layer((timed, DefaultBodyLimit::max(limits::RECEIPTS)));
     // Bytes flow for as long as they take: the reader's silence ends the connection.
-    let bytes = Router::new().route("/v1/blobs/{blob}", get(blobs::get::get));
+    let bytes = Router::new()
+        .route("/v1/blobs/{blob}", get(blobs::get::get))
+        .route("/download/tatau", get(install::program));
     let all = small()
         .merge(pages::router())
         .layer((timed, DefaultBodyLimit::max(limits::JSON)))
@@ -78,9 +82,12 @@ fn small() -> Router<Arc<App>> {
     Router::new()
         .route("/healthz", get(platform::show::healthz))
         .route("/openapi.json", get(openapi::serve))
+        .route("/metrics", get(metrics::metrics))
+        .route("/install.sh", get(install::script))
         .route("/v1/platform", get(platform::show::show))
         .route("/v1/account", get(account::show::show).post(account::open::open))
         .route("/v1/account/statement", get(account::statement::statement))
+        .route("/v1/account/password", put(account::password::set))
         .route("/v1/account/stake", post(account::stake::stake))
         .route("/v1/account/unstake", post(account::stake::unstake))
         .route("/v1/tokens", post(tokens::open::open))
@@ -149,6 +156,8 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
         .unwrap_or_else(|| "no words".into());
     ApiError::internal(&format!("a handler panicked: {said}")).into_response()
 }
+
+pub(crate) use tokens::open::make as new_token;
 
 /// An identifier in a path.
 pub(crate) fn id<T>(text: &str) -> Result<T, ApiError>

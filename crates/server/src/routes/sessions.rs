@@ -4,15 +4,19 @@ use crate::{
     app::App,
     auth::{Call, Who},
     error::ApiError,
+    session::Guest,
 };
 use axum::{Json, extract::State};
 use std::sync::Arc;
 use tatau_api::SessionLink;
 
 pub(crate) async fn open(State(app): State<Arc<App>>, call: Call) -> Result<Json<SessionLink>, ApiError> {
-    let owner = match call.who {
-        Who::Operator => None,
-        _ => Some(call.account(&app).await?),
+    let guest = match call.who {
+        Who::Operator => Guest::OPERATOR,
+        // What a token opens may do no more than the token.
+        Who::Token(owner) => Guest { owner: Some(owner), limited: true },
+        Who::Browser { owner, limited } => Guest { owner: Some(owner), limited },
+        Who::Key(_) | Who::Nobody => Guest::account(call.account(&app).await?),
     };
-    Ok(Json(SessionLink { path: format!("/enter/{}", app.codes.make(owner)) }))
+    Ok(Json(SessionLink { path: format!("/enter/{}", app.codes.make(guest)) }))
 }

@@ -113,6 +113,7 @@ pub fn registration(owner: &SigningKey, node: &SigningKey, validates: bool) -> R
     let expires = SystemClock.now().plus(3_600_000);
     RegisterNode {
         owner: owner.address(),
+        join: None,
         delegation: delegation(owner, node, expires),
         delegation_expires: expires,
         name: "test rig".into(),

@@ -175,7 +175,7 @@ fn text<'r>(row: &'r rusqlite::Row<'_>) -> Result<&'r str, StoreError> {
 }
 
 /// The record, `None` where there is no such row.
-pub(super) fn one<T: DeserializeOwned>(
+pub(crate) fn one<T: DeserializeOwned>(
     conn: &Connection,
     what: &str,
     sql: &str,
@@ -186,7 +186,7 @@ pub(super) fn one<T: DeserializeOwned>(
 }
 
 /// All records of a query, in its order; an error where they are too many.
-pub(super) fn all<T: DeserializeOwned>(
+pub(crate) fn all<T: DeserializeOwned>(
     conn: &Connection,
     what: &str,
     sql: &str,

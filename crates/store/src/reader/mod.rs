@@ -7,6 +7,7 @@ mod money;
 
 pub use earned::{CardEarned, OwnerEarned, Spans, Totals};
 pub use jobs::ChangedTask;
+pub(crate) use jobs::{all, one};
 pub use money::StatementRow;
 
 use crate::{StoreError, books, file};

@@ -5,8 +5,8 @@ use rand::{Rng, RngExt, seq::IteratorRandom};
 use tatau_model::{
     Account, AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState,
     AuditWork, BlobId, Card, CardKind, Change, Digest, EntryKind, Epoch, EpochId, Failure, Job, JobId,
-    JobKind, JobState, Measurement, Node, Offer, OutputFile, Preview, Purpose, Receipt, Rect, RenderSpec,
-    Strategy, Task, TaskId, TaskState, Verdict, Work,
+    JobKind, JobState, Measurement, Node, NodeSettings, Offer, OutputFile, Preview, Purpose, Receipt, Rect,
+    RenderSpec, Strategy, Task, TaskId, TaskState, Verdict, Work,
 };
 
 const PRICE: Amount = Amount(1_000_000);
@@ -58,6 +58,8 @@ impl Market {
             version: "0.1.0".into(),
             registered: event.at,
             draining: false,
+            settings: NodeSettings::default(),
+            heard: 0,
         })));
     }
 

@@ -17,7 +17,9 @@ use tatau_api::{
     PollAnswer, ReceiptCommit, RegisterNode,
 };
 use tatau_client::ClientError;
-use tatau_model::{Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, Millis, Node, Offer};
+use tatau_model::{
+    Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, Millis, Node, NodeSettings, Offer,
+};
 use tatau_worker::Platform;
 use tokio::sync::Notify;
 
@@ -61,6 +63,11 @@ pub struct State {
     pub polls: u32,
     pub earnings: Option<Earnings>,
     pub middle_ask: Option<Amount>,
+    pub registered: Vec<RegisterNode>,
+    /// The owner's word, told to whoever has not heard it.
+    pub settings: Option<NodeSettings>,
+    /// What the last poll says of it.
+    pub heard: u64,
     /// Uploads wait until it is false again.
     pub hold_uploads: bool,
 }
@@ -134,6 +141,7 @@ impl Fake {
             s.audits_handed.insert(audit.audit, audit.clone());
             answer.audits.push(audit);
         }
+        answer.settings = s.settings.clone().filter(|settings| settings.revision > poll.heard);
         let something = answer != PollAnswer::default();
         if something && s.lose_answers > 0 {
             s.lose_answers -= 1;
@@ -163,6 +171,7 @@ impl Platform for Fake {
     async fn register_node(&self, r: &RegisterNode) -> Result<Node, ClientError> {
         let mut s = self.here()?;
         s.registrations += 1;
+        s.registered.push(r.clone());
         let node = Node {
             id: Address::default(),
             owner: r.owner,
@@ -173,6 +182,8 @@ impl Platform for Fake {
             version: r.version.clone(),
             registered: Millis(0),
             draining: s.draining,
+            settings: NodeSettings::default(),
+            heard: 0,
         };
         s.node = Some(node.clone());
         Ok(node)
@@ -195,7 +206,7 @@ impl Platform for Fake {
         s.node.clone().ok_or_else(|| no("not_found"))
     }
     async fn poll(&self, poll: &Poll) -> Result<PollAnswer, ClientError> {
-        self.state().polls += 1;
+        self.change(|s| (s.polls, s.heard) = (s.polls + 1, poll.heard));
         let patience = tokio::time::sleep(Duration::from_millis(poll.wait_ms));
         tokio::pin!(patience);
         loop {

@@ -1,6 +1,7 @@
 //! The caller's own account.
 
 pub(crate) mod open;
+pub(crate) mod password;
 pub(crate) mod show;
 pub(crate) mod stake;
 pub(crate) mod statement;

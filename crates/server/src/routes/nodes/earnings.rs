@@ -27,7 +27,7 @@ pub(crate) async fn earnings(
     let (day, month) = begins.ok_or_else(|| {
         ApiError::invalid("utc_offset_minutes is a time zone's: quarters of an hour, at most 14 hours")
     })?;
-    let found = app.archive.earned(node.owner, node.id, day, month).await?;
+    let found = app.archive.earned(node.owner, Some(node.id), day, month).await?;
     let found = found.ok_or_else(|| ApiError::not_found(format!("{} has no account", node.owner)))?;
     let cards = found.cards.iter().map(|card| CardEarnings { card: card.card, earned: of(card) }).collect();
     let (account, totals) = (&found.account, found.totals);

@@ -5,7 +5,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tatau_api::{Poll, PollAnswer};
 use tatau_engine::{Event, Reply};
-use tatau_model::{Address, AttemptId, AttemptState, AuditId, AuditState};
+use tatau_model::{Address, AttemptId, AttemptState, AuditId, AuditState, NodeSettings};
 use tokio::time::{Instant, timeout_at};
 
 /// While a poll is held open its node counts as heard from; told to the market this often.
@@ -15,9 +15,14 @@ const MOST_AUDITS: u16 = 64;
 const MOST_HELD: usize = 1_024;
 
 pub(crate) async fn poll(State(app): State<Arc<App>>, call: Call) -> Result<Json<PollAnswer>, ApiError> {
-    let node = call.node(&app).await?.id;
+    let known = call.node(&app).await?;
+    let node = known.id;
     let mut poll: Poll = call.json()?;
     check(&poll)?;
+    let heard = poll.heard.min(known.settings.revision);
+    if heard != known.heard {
+        app.writer.event(Event::Heard { node, revision: heard }).await?;
+    }
     poll.audits = poll.audits.min(MOST_AUDITS);
     let until = Instant::now() + Duration::from_millis(poll.wait_ms.min(WAIT_MS));
     let mut leases = app.wakes.providers();
@@ -64,10 +69,12 @@ struct Held {
     /// Leases, and receipts whose delivery is awaited.
     going: BTreeSet<AttemptId>,
     audits: BTreeSet<AuditId>,
+    /// What its owner said that it has not heard of.
+    settings: Option<NodeSettings>,
 }
 
 async fn held(app: &App, node: Address, poll: &Poll) -> Result<Held, ApiError> {
-    let running = poll.running.clone();
+    let (running, heard) = (poll.running.clone(), poll.heard);
     let noted = app.handed.of(node);
     let mut asked = noted.clone();
     asked.extend(&poll.auditing);
@@ -87,7 +94,8 @@ async fn held(app: &App, node: Address, poll: &Poll) -> Result<Held, ApiError> {
                 })
             });
             let audits = audits.collect();
-            Held { leases, going, audits }
+            let settings = state.node(&node).map(|n| &n.settings).filter(|s| s.revision > heard).cloned();
+            Held { leases, going, audits, settings }
         })
         .await?;
     app.handed.forget(node, noted.difference(&held.audits).copied());
@@ -100,6 +108,7 @@ async fn look(app: &App, node: Address, poll: &Poll, first: bool) -> Result<(Pol
     let mut answer = PollAnswer {
         stop: poll.running.iter().filter(|id| !held.going.contains(id)).copied().collect(),
         stop_audits: poll.auditing.iter().filter(|id| !held.audits.contains(id)).copied().collect(),
+        settings: held.settings,
         ..PollAnswer::default()
     };
     // Handed out before, but the node does not know of it: that answer was lost.

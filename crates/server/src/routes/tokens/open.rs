@@ -4,6 +4,7 @@ use crate::{app::App, archive, auth::Call, error::ApiError, secret};
 use axum::{Json, extract::State};
 use std::sync::Arc;
 use tatau_api::{OpenToken, Token};
+use tatau_model::Address;
 
 const MOST_NAME: usize = 100;
 
@@ -12,6 +13,11 @@ pub(crate) async fn open(State(app): State<Arc<App>>, call: Call) -> Result<Json
     call.key()?;
     let owner = call.account(&app).await?;
     let OpenToken { name } = call.json()?;
+    make(&app, owner, name).await.map(Json)
+}
+
+/// A new token of that account.
+pub(crate) async fn make(app: &App, owner: Address, name: String) -> Result<Token, ApiError> {
     if name.is_empty() || name.len() > MOST_NAME {
         return Err(ApiError::invalid("a token's name has 1 to 100 bytes"));
     }
@@ -19,5 +25,5 @@ pub(crate) async fn open(State(app): State<Arc<App>>, call: Call) -> Result<Json
     let hash = *blake3::hash(token.as_bytes()).as_bytes();
     let kept = name.clone();
     archive::keep_token(&app.writer, hash, owner, kept).await?;
-    Ok(Json(Token { token, name }))
+    Ok(Token { token, name })
 }
