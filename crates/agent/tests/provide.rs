@@ -10,7 +10,7 @@ use node::Node;
 use serde_json::json;
 use std::{path::Path, sync::Arc, time::Duration};
 use support::{Fake, lease, no, scene};
-use tatau_agent::{AgentEvent, Outputs};
+use tatau_agent::{AgentEvent, Outputs, ProvideOptions};
 use tatau_api::ErrorBody;
 use tatau_client::ClientError;
 use tatau_evidence::{Domain, manifest_root, typed::check_receipt};

@@ -7,9 +7,9 @@ use tatau_model::Millis;
 const WIDTH: i64 = 720;
 const HEIGHT: i64 = 200;
 /// Room for the numbers at the left, and for the hours below.
-const LEFT: i64 = 64;
-const BELOW: i64 = 22;
-const ABOVE: i64 = 10;
+const LEFT: i64 = 84;
+const BELOW: i64 = 30;
+const ABOVE: i64 = 22;
 /// Points that are drawn; more would lie on the same pixel.
 const MOST_POINTS: usize = 240;
 /// Two points further apart than this share of the span are not joined: nobody looked in between.
@@ -158,7 +158,7 @@ mod tests {
             svg.contains("Price &#38; more: now &#60;150&#62;, lowest &#60;100&#62;, highest &#60;200&#62;"),
             "{svg}"
         );
-        assert!(svg.contains("M64 ") && svg.matches("M64 ").count() == 1, "{svg}");
+        assert!(svg.contains("M84 ") && svg.matches("M84 ").count() == 1, "{svg}");
         assert!(!svg.contains("style=") && !svg.contains("<script"));
     }
 
