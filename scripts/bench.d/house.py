@@ -80,7 +80,7 @@ class House:
     def provide(self, name, threads, stake=None, server=None):
         if stake is not None:
             self.ask(name, "wallet", "stake", str(stake))
-        self.start(name, ["provide", "--slots", "1", "--threads", str(threads), "--memory-mib", "4000", "--ask", "100", "--name", name], server)
+        self.start(name, ["provide", "--headless", "--slots", "1", "--threads", str(threads), "--memory-mib", "4000", "--ask", "100", "--name", name], server)
 
     def validate(self, name, threads=1, stake=40):
         if stake is not None:

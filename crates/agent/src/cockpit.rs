@@ -201,10 +201,8 @@ impl Cockpit {
                     return Err(error);
                 }
                 let sentence = error.to_string();
-                self.board.change(|s| {
-                    s.note(SystemClock.now(), &sentence);
-                    s.phase = Phase::Failed(sentence);
-                });
+                (options.on)(AgentEvent::Warning { sentence: sentence.clone() });
+                self.board.change(|s| s.phase = Phase::Failed(sentence));
                 wanted.mark_unchanged();
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}

@@ -4,6 +4,9 @@
 //! go first, and finished work lies on disk until the platform has it, so that neither a vanished network nor a crash
 //! turns a signed receipt into silence.
 //!
+//! The person at the machine steers it by a [`Cockpit`]: settings, one button, one snapshot of everything; `page` shows that in a
+//! browser on the loopback address.
+//!
 //! Refuses: money, audits, any decision of the market. It never sees a claim of anybody else.
 
 mod attend;
@@ -18,6 +21,7 @@ mod govern;
 pub mod idle_command;
 mod options;
 mod outlet;
+pub mod page;
 mod provide;
 pub mod settings;
 

@@ -26,9 +26,9 @@ pub struct NodeFlags {
     /// A name for people; default: the machine's.
     #[arg(long)]
     name: Option<String>,
-    /// Size of the cache of inputs, GiB.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    cache_gib: u64,
+    /// Size of the cache of inputs, GiB; 20 at first. A provider keeps it as its setting.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub cache_gib: Option<u64>,
     /// Run without the owner's key: a delegation made earlier lies in the data folder.
     #[arg(long)]
     no_owner_key: bool,
@@ -38,6 +38,23 @@ pub struct NodeFlags {
 }
 
 impl NodeFlags {
+    /// The same flags as words of a command line.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut add = |flag: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        };
+        add("--slots", self.slots.map(|n| n.to_string()));
+        add("--threads", self.threads.map(|n| n.to_string()));
+        add("--memory-mib", self.memory_mib.map(|n| n.to_string()));
+        add("--name", self.name.clone());
+        add("--cache-gib", self.cache_gib.map(|n| n.to_string()));
+        if self.no_owner_key {
+            words.push("--no-owner-key".into());
+        }
+        words
+    }
+
     /// The node that the flags describe.
     pub fn options(&self, context: &Context) -> anyhow::Result<NodeOptions> {
         let folder = context.data()?.join("node");
@@ -49,7 +66,7 @@ impl NodeFlags {
         node.slots = self.slots;
         node.threads = self.threads;
         node.memory_mib = self.memory_mib;
-        node.blob_cap_bytes = self.cache_gib << 30;
+        node.blob_cap_bytes = self.cache_gib.map_or(node.blob_cap_bytes, |gib| gib << 30);
         if let Some(name) = &self.name {
             let plain = !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control);
             if !plain {

@@ -46,12 +46,15 @@ pub async fn run(options: Open, context: &Context) -> anyhow::Result<()> {
 
 /// Opens an address in the person's browser, where there is a desktop to show it on.
 pub fn browse(url: &str) -> bool {
-    let desktop =
-        ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(|name| std::env::var_os(name).is_some());
     let opener = |program: &str| {
         let mut command = Command::new(program);
         command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().is_ok()
     };
-    desktop && ["xdg-open", "wslview"].iter().any(|program| opener(program))
+    has_desktop() && ["xdg-open", "wslview"].iter().any(|program| opener(program))
+}
+
+/// Is there a desktop that a browser could be shown on?
+pub fn has_desktop() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(|name| std::env::var_os(name).is_some())
 }

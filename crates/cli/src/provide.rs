@@ -2,27 +2,36 @@
 
 use crate::{
     context::Context,
-    exit::{Code, Ended},
-    node::{self, ENVIRONMENT, NodeFlags},
-    out,
+    exit::Ended,
+    node::{self, NodeFlags},
+    open, out, provide_doctor, provide_install, provide_words,
 };
-use serde_json::{Value, json};
-use std::sync::Arc;
-use tatau_agent::{AgentEvent, Control, ProvideError, ProvideOptions, provide};
+use serde_json::json;
+use std::{net::SocketAddr, path::Path, sync::Arc};
+use tatau_agent::{
+    Cockpit, ProvideError, ProvideOptions,
+    page::{self, Page, PageLink},
+    settings::Price,
+};
+use tatau_client::{Client, Credentials, Patience};
 use tatau_model::Amount;
-use tatau_worker::{Recipe, provision};
+use tatau_worker::{Membership, Recipe, provision};
 
 /// Lends this machine's cards and is paid for what they compute.
 ///
-/// Tasks run in a sandbox without network and without access to your files. Ctrl-C finishes what runs and gives back the rest; a second one
-/// stops at once, and what was finished is delivered at the next start. A server or network that is away is waited for.
+/// Opens a page in your browser, for this machine alone: one button, what it earns, each card, settings. Tasks run in a sandbox without
+/// network and without access to your files. Ctrl-C finishes what runs and gives back the rest; a second one stops at once, and what was
+/// finished is delivered at the next start. A server or network that is away is waited for.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     after_long_help = "Examples:
+  tatau provide                          opens the page; press Start
+  tatau provide --headless --slots 4     a rig without a screen: works at once, no page
+  tatau provide --ask 0.8                always this price; the page can change it again
+  tatau provide install                  starts with the machine from now on (systemd)
+  tatau provide page                     opens the page of a provider that runs already
   tatau provide doctor                   what this machine lacks, and how to mend it
-  tatau provide                          one CPU slot with all threads
-  tatau provide --slots 4 --ask 0.8
   tatau provide --server https://farm.example --join join-…   the line that your fleet page shows
   tatau provide environment blender-5.0  make the environment now (a 900 MB download the first time)"
 )]
@@ -30,10 +39,27 @@ pub struct Provide {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
-    node: NodeFlags,
-    /// Price of one hour of a GTX 1080 Ti's worth of work, TATAU.
-    #[arg(long, default_value_t = tatau_agent::DEFAULT_ASK, value_name = "AMOUNT", allow_hyphen_values = true)]
-    ask: Amount,
+    how: How,
+}
+
+/// Flags of a provider; `install` remembers them.
+#[derive(Debug, clap::Args)]
+pub struct How {
+    #[command(flatten)]
+    pub node: NodeFlags,
+    /// Price of one hour of a GTX 1080 Ti's worth of work, TATAU; kept as your price until you change it on the page. Without it: as set
+    /// before, and at first the market's.
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub ask: Option<Amount>,
+    /// No page and no button: works at once.
+    #[arg(long)]
+    pub headless: bool,
+    /// Where the page listens, an address of this machine alone; 127.0.0.1:7118 by default, or the next free port.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "headless")]
+    pub page: Option<SocketAddr>,
+    /// Serves the page and prints its link, but opens no browser.
+    #[arg(long, conflicts_with = "headless")]
+    pub no_open: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -48,185 +74,142 @@ enum Verb {
         #[arg(long)]
         print_python: bool,
     },
+    /// Opens the page of the provider with this data folder.
+    Page {
+        /// Only prints the link.
+        #[arg(long)]
+        print: bool,
+    },
+    /// Starts with the machine from now on, as a systemd service of this user; safe to run again.
+    Install(provide_install::Install),
+    /// Takes the service away again. Keys, earnings and settings stay.
+    Uninstall,
 }
 
 pub async fn run(options: Provide, context: &Context) -> anyhow::Result<()> {
     match options.verb {
-        Some(Verb::Doctor) => doctor(context).await,
+        Some(Verb::Doctor) => provide_doctor::doctor(context).await,
         Some(Verb::Environment { name, print_python }) => environment(&name, print_python, context).await,
-        None => work(&options.node, options.ask, context).await,
+        Some(Verb::Page { print }) => show_page(print, context),
+        Some(Verb::Install(install)) => provide_install::install(&install, context),
+        Some(Verb::Uninstall) => provide_install::uninstall(context),
+        None => work(&options.how, context).await,
     }
 }
 
-async fn work(flags: &NodeFlags, ask: Amount, context: &Context) -> anyhow::Result<()> {
-    if !ask.is_positive() {
+/// Is this a service of systemd's? Then it stays, whatever fails, and shows why on its page.
+fn is_service() -> bool {
+    std::env::var_os("INVOCATION_ID").is_some()
+}
+
+async fn work(how: &How, context: &Context) -> anyhow::Result<()> {
+    if how.ask.is_some_and(|ask| !ask.is_positive()) {
         return Err(Ended::usage("--ask must be more than zero").into());
     }
     node::log("warn", context.json())?;
-    let mut options = ProvideOptions::new(context.server().to_owned(), flags.options(context)?);
-    options.control = Control::asking(ask);
-    let json = context.json();
-    options.on = Arc::new(move |event| tell(&event, json));
-    if !json {
-        out::say(&format!(
-            "providing to {} at {ask} TATAU an hour of a GTX 1080 Ti's worth of work",
-            context.server()
-        ));
+    let options = ProvideOptions::new(context.server().to_owned(), how.node.options(context)?);
+    let folder = options.node.data_dir.clone();
+    let membership = Membership::open(&folder, &mut rand::rng())?;
+    let client = Client::new(context.server(), Credentials::Key(membership.key.clone()))
+        .map_err(|e| Ended::usage(e.to_string()))?
+        .with_patience(Patience::NONE);
+    let opens = !how.headless && !how.no_open && open::has_desktop();
+    // At a desktop the person presses Start on the page; nobody can where there is none.
+    let cockpit = Cockpit::open(&folder, !opens)?;
+    remember(how, &cockpit)?;
+    if how.headless {
+        cockpit.begin();
     }
-    match provide(options, node::stop_signal()?).await {
+    let page =
+        if how.headless { None } else { Some(serve_page(how, opens, &cockpit, &folder, context).await?) };
+    let stays = page.is_some() && (opens || is_service());
+    let ended = provide(&cockpit, client, membership, options, stays, context).await;
+    if let Some(page) = page {
+        page.abort();
+    }
+    ended
+}
+
+/// What flags say is the setting from now on.
+fn remember(how: &How, cockpit: &Cockpit) -> anyhow::Result<()> {
+    let (ask, cache_gib) = (how.ask, how.node.cache_gib);
+    if ask.is_some() || cache_gib.is_some() {
+        cockpit.change(|settings| {
+            settings.price = ask.map_or(settings.price, Price::Fixed);
+            settings.cache_gib = cache_gib.unwrap_or(settings.cache_gib);
+        })?;
+    }
+    Ok(())
+}
+
+async fn serve_page(
+    how: &How,
+    opens: bool,
+    cockpit: &Arc<Cockpit>,
+    folder: &Path,
+    context: &Context,
+) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    let page = Page::bind(Arc::clone(cockpit), folder, context.server(), how.page).await;
+    let page = page.map_err(|e| match e {
+        page::PageError::NotLoopback(_) => anyhow::Error::from(Ended::usage(e.to_string())),
+        other => other.into(),
+    })?;
+    let link = page.link.clone();
+    let serving = tokio::spawn(page.serve());
+    if context.json() {
+        out::json(&json!({"event": "page", "url": link}));
+    } else {
+        out::say(&format!("your page, for this machine alone: {link}"));
+    }
+    if opens {
+        let opened = open::browse(&link);
+        if !opened {
+            out::say("no browser could be started; open the link yourself");
+        }
+    }
+    Ok(serving)
+}
+
+async fn provide(
+    cockpit: &Arc<Cockpit>,
+    client: Client,
+    membership: Membership,
+    mut options: ProvideOptions,
+    stays: bool,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let json = context.json();
+    options.on = Arc::new(move |event| provide_words::tell(&event, json));
+    if !json {
+        if cockpit.wants_work() {
+            out::say(&format!("providing to {}", context.server()));
+        } else {
+            out::say("it does not work yet: press Start on the page (or start it with --headless)");
+        }
+    }
+    match cockpit.run(client, membership, options, stays, node::stop_signal()?).await {
         Err(ProvideError::Node(error)) if node::unless_stopped(&error) => Ok(()),
         other => Ok(other?),
     }
 }
 
-fn tell(event: &AgentEvent, json: bool) {
-    if json {
-        if let Some(value) = as_json(event) {
-            out::json(&value);
-        }
-    } else if let Some(text) = in_words(event) {
-        out::say(&text);
-    }
-}
-
-fn in_words(event: &AgentEvent) -> Option<String> {
-    Some(match event {
-        AgentEvent::Provisioning { environment, stage } => node::stage(environment, stage),
-        AgentEvent::Registered { node } => {
-            let cards: Vec<String> = node.cards.iter().map(|card| out::clean_line(&card.name)).collect();
-            format!("registered as {} for {}: {}", node.id, node.owner, cards.join(", "))
-        }
-        AgentEvent::Warning { sentence } => {
-            format!("{} {}", out::colour("33", "warning:"), out::clean_line(sentence))
-        }
-        AgentEvent::Waiting { reason } => format!("waiting: {}", out::clean_line(reason)),
-        AgentEvent::Resumed => "the server answers again".into(),
-        AgentEvent::Settings { settings } => {
-            format!("the owner's fleet page says: {}", out::clean_line(&settings.sentence()))
-        }
-        AgentEvent::Leased { attempt, work, card, price, .. } => {
-            format!("{attempt}: {} on card {card}, pays up to {price} TATAU", work.label())
-        }
-        AgentEvent::Ready { .. }
-        | AgentEvent::Begun { .. }
-        | AgentEvent::Ran { .. }
-        | AgentEvent::Warm { .. }
-        | AgentEvent::Picture { .. }
-        | AgentEvent::Progress { .. } => return None,
-        AgentEvent::Committed { attempt, wall_ms } => {
-            format!("{attempt}: done in {}, receipt signed", out::duration(*wall_ms))
-        }
-        AgentEvent::Delivered { attempt } => format!("{attempt}: delivered"),
-        AgentEvent::Failed { attempt, code, sentence } => {
-            format!("{attempt}: failed ({}): {}", out::clean_line(code), out::clean_line(sentence))
-        }
-        AgentEvent::Returned { attempt } => format!("{attempt}: given back"),
-        AgentEvent::Lost { attempt, sentence } => format!("{attempt}: lost: {}", out::clean_line(sentence)),
-        AgentEvent::Stopped { delivered, kept } => {
-            format!("stopped: {delivered} delivered, {kept} kept for the next start")
-        }
-    })
-}
-
-fn as_json(event: &AgentEvent) -> Option<Value> {
-    Some(match event {
-        AgentEvent::Provisioning { environment, stage } => node::stage_json(environment, stage),
-        AgentEvent::Registered { node } => json!({"event": "registered", "node": node}),
-        AgentEvent::Warning { sentence } => json!({"event": "warning", "sentence": sentence}),
-        AgentEvent::Waiting { reason } => json!({"event": "waiting", "reason": reason}),
-        AgentEvent::Resumed => json!({"event": "resumed"}),
-        AgentEvent::Settings { settings } => json!({"event": "settings", "settings": settings}),
-        AgentEvent::Leased { attempt, job, work, card, price } => {
-            json!({"event": "leased", "attempt": attempt, "job": job, "work": work, "card": card, "price": price})
-        }
-        AgentEvent::Ready { .. }
-        | AgentEvent::Begun { .. }
-        | AgentEvent::Ran { .. }
-        | AgentEvent::Warm { .. }
-        | AgentEvent::Picture { .. }
-        | AgentEvent::Progress { .. } => return None,
-        AgentEvent::Committed { attempt, wall_ms } => {
-            json!({"event": "committed", "attempt": attempt, "wall_ms": wall_ms})
-        }
-        AgentEvent::Delivered { attempt } => json!({"event": "delivered", "attempt": attempt}),
-        AgentEvent::Failed { attempt, code, sentence } => {
-            json!({"event": "failed", "attempt": attempt, "code": code, "sentence": sentence})
-        }
-        AgentEvent::Returned { attempt } => json!({"event": "returned", "attempt": attempt}),
-        AgentEvent::Lost { attempt, sentence } => {
-            json!({"event": "lost", "attempt": attempt, "sentence": sentence})
-        }
-        AgentEvent::Stopped { delivered, kept } => {
-            json!({"event": "stopped", "delivered": delivered, "kept": kept})
-        }
-    })
-}
-
-async fn doctor(context: &Context) -> anyhow::Result<()> {
-    let mut checks: Vec<(String, bool, String)> = tokio::task::spawn_blocking(tatau_sandbox::doctor)
-        .await?
-        .into_iter()
-        .map(|check| (check.name.to_owned(), check.ok, check.sentence))
-        .collect();
-    checks.push(match tatau_worker::Machine::read() {
-        Ok(machine) => {
-            let found = format!(
-                "{}, {} threads, {} MiB for tasks",
-                machine.processor, machine.threads, machine.memory_mib
-            );
-            ("processor".into(), true, found)
-        }
-        Err(e) => ("processor".into(), false, e.to_string()),
-    });
-    let gpus = tatau_worker::gpus();
-    let names: Vec<String> = gpus.cards.iter().map(|gpu| gpu.card.name.clone()).collect();
-    let found = if names.is_empty() { "none; CPU slots are offered".to_owned() } else { names.join(", ") };
-    checks.push((
-        "graphics cards".into(),
-        gpus.warnings.is_empty(),
-        [found].into_iter().chain(gpus.warnings).collect::<Vec<_>>().join("; "),
-    ));
-    checks.push(environment_check(context).await?);
-    let sound = checks.iter().all(|(_, ok, _)| *ok);
+/// `tatau provide page`.
+fn show_page(print: bool, context: &Context) -> anyhow::Result<()> {
+    let folder = context.data()?.join("node");
+    let Some(PageLink { link, .. }) = PageLink::read(&folder)? else {
+        return Err(Ended::usage("no provider with this data folder ever had a page")
+            .hint("start one with `tatau provide`, or name its folder with --data")
+            .into());
+    };
     if context.json() {
-        let list: Vec<Value> = checks
-            .iter()
-            .map(|(name, ok, sentence)| json!({"name": name, "ok": ok, "sentence": sentence}))
-            .collect();
-        out::json(&json!({"ok": sound, "checks": list}));
+        out::json(&json!({ "url": link }));
     } else {
-        let rows: Vec<Vec<String>> = checks
-            .into_iter()
-            .map(|(name, ok, sentence)| {
-                vec![if ok { "ok".into() } else { "LACKS".into() }, name, out::clean_line(&sentence)]
-            })
-            .collect();
-        out::line(&out::table(&["", "what", "found"], &[], &rows));
+        out::line(&link);
     }
-    if sound {
-        Ok(())
-    } else {
-        Err(Ended::new(
-            Code::Failed,
-            "this machine cannot provide yet; each line that lacks something says how to mend it",
-        )
-        .into())
+    if !print && !context.json() && open::browse(&link) {
+        out::say("opened in your browser");
     }
-}
-
-async fn environment_check(context: &Context) -> anyhow::Result<(String, bool, String)> {
-    let recipe = Recipe::by_name(ENVIRONMENT)?;
-    let folder = recipe.folder(&context.cache()?);
-    let name = format!("environment {ENVIRONMENT}");
-    let manifest = tatau_worker::environment::Manifest::parse(&recipe)?;
-    let missing = tatau_worker::environment::missing_packages(&manifest.needs).await?;
-    Ok(if !missing.is_empty() {
-        (name, false, format!("system libraries are missing; run: apt-get install {}", missing.join(" ")))
-    } else if folder.is_dir() {
-        (name, true, format!("ready in {}", folder.display()))
-    } else {
-        (name, true, format!("made at the first start ({} MiB of disk)", manifest.disk_bytes >> 20))
-    })
+    Ok(())
 }
 
 async fn environment(name: &str, print_python: bool, context: &Context) -> anyhow::Result<()> {

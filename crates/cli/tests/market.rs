@@ -43,7 +43,7 @@ fn market() -> Option<House> {
         house.run(name, &["wallet", "stake", "10"]).code(0);
         house.start(name, &[&["validate"], &node[..]].concat());
     }
-    house.start("p1", &[&["provide", "--ask", "250"], &node[..]].concat());
+    house.start("p1", &[&["provide", "--headless", "--ask", "250"], &node[..]].concat());
     house.wait("the benchmark", Duration::from_mins(4), |house| {
         // The benchmark's verdict is in the server's log; its attempt is the first.
         house.log("server").matches("attempt=attempt-1").count() >= 1

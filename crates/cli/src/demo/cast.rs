@@ -128,7 +128,9 @@ impl House {
                 Part::Provider { cheats: true, .. } => {
                     (&self.mischief, vec!["provide", "--cheat", "fewer-samples", "--ask", ASK])
                 }
-                Part::Provider { cheats: false, .. } => (&self.tatau, vec!["provide", "--ask", ASK]),
+                Part::Provider { cheats: false, .. } => {
+                    (&self.tatau, vec!["provide", "--headless", "--ask", ASK])
+                }
                 Part::Validator => (&self.tatau, vec!["validate", "--ask", AUDIT_ASK]),
             };
             arguments.extend(slot);

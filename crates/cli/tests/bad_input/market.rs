@@ -47,7 +47,7 @@ pub fn open() -> Option<Market> {
         house.start(name, &[&["validate"], &node[..]].concat());
     }
     for name in ["p1", "p2"] {
-        house.start(name, &[&["provide", "--ask", "250"], &node[..]].concat());
+        house.start(name, &[&["provide", "--headless", "--ask", "250"], &node[..]].concat());
     }
     let port = TcpListener::bind("127.0.0.1:0").unwrap();
     port.set_nonblocking(true).unwrap();
@@ -96,8 +96,10 @@ impl Market {
             )
             .unwrap();
         }
-        let mut command =
-            self.house.command("p3", &["provide", "--ask", "250", "--threads", "1", "--memory-mib", "1500"]);
+        let mut command = self.house.command(
+            "p3",
+            &["provide", "--headless", "--ask", "250", "--threads", "1", "--memory-mib", "1500"],
+        );
         command.env("TATAU_CACHE", &careless).env("SECRET", self.secret());
         self.house.start_command("p3", command);
         self.house.wait("the careless provider's card", LIMIT, |house| house.log("p3").contains("delivered"));

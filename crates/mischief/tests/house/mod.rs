@@ -150,7 +150,9 @@ impl House {
 
     /// Starts an honest provider or a validator with one slot of one thread.
     pub fn start_node(&self, party: &str, verb: &str) -> Running {
-        self.start(&self.tatau, party, &node_arguments(&[verb, "--ask", ASK], party))
+        let arguments: &[&str] =
+            if verb == "provide" { &[verb, "--headless", "--ask", ASK] } else { &[verb, "--ask", ASK] };
+        self.start(&self.tatau, party, &node_arguments(arguments, party))
     }
 
     /// Starts a cheat that cheats once and is honest before and after.
