@@ -155,7 +155,7 @@ async fn results_are_sent_as_what_they_are_and_run_nothing() {
     let bytes = zip.bytes().await.unwrap();
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
     assert_eq!(archive.len(), 1);
-    let mut file = archive.by_name("job-50/frame_0001.png").unwrap();
+    let mut file = archive.by_name("frame_0001.png").unwrap();
     let mut whole = Vec::new();
     std::io::Read::read_to_end(&mut file, &mut whole).unwrap();
     assert_eq!(whole, png(640, 320, [10, 120, 200]));

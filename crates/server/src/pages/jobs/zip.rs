@@ -34,7 +34,7 @@ pub(crate) async fn pictures(
     Path(id): Path<String>,
     member: Member,
 ) -> Result<Response, PageError> {
-    archive(state.0, &id, member, "pictures", |kind| kind != Kind::Raw).await
+    archive(state.0, &id, member, "pictures", |kind| kind == Kind::Picture).await
 }
 
 pub(crate) async fn raw(
@@ -77,7 +77,7 @@ async fn archive(
     tokio::task::spawn_blocking(move || {
         let told = pieces.clone();
         // A reader that leaves ends it; any other end breaks the download off, so that it is not taken for whole.
-        if let Err(error) = write(id, &blobs, &files, Pipe { pieces, buffer: Vec::new() }) {
+        if let Err(error) = write(&blobs, &files, Pipe { pieces, buffer: Vec::new() }) {
             let _ = told.blocking_send(Err(error));
         }
         drop(room);
@@ -96,7 +96,7 @@ async fn archive(
     Ok(answer)
 }
 
-fn write(id: JobId, blobs: &BlobStore, files: &[OutputFile], pipe: Pipe) -> io::Result<()> {
+fn write(blobs: &BlobStore, files: &[OutputFile], pipe: Pipe) -> io::Result<()> {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut zip = ZipWriter::new_stream(pipe);
     for file in files {
@@ -105,7 +105,7 @@ fn write(id: JobId, blobs: &BlobStore, files: &[OutputFile], pipe: Pipe) -> io::
             opened.ok_or_else(|| io::Error::other(format!("{} is not kept any more", file.name)))?;
         // Larger ones need wider fields, which must be known before.
         let large = file.bytes > u64::from(u32::MAX) / 2;
-        zip.start_file(format!("{id}/{}", file.name), options.large_file(large))?;
+        zip.start_file(&file.name[..], options.large_file(large))?;
         io::copy(&mut opened, &mut zip)?;
     }
     zip.finish()?.into_inner().flush()
