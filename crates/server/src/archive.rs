@@ -72,6 +72,15 @@ impl Archive {
         self.look(move |r| r.buyers_jobs(owner, before, limit)).await
     }
 
+    /// What was found about these inputs.
+    pub(crate) async fn inspection_of(
+        &self,
+        owner: Address,
+        inputs: BlobId,
+    ) -> Result<Option<Job>, ApiError> {
+        self.look(move |r| r.inspection_of(owner, inputs)).await
+    }
+
     /// Newest first.
     pub(crate) async fn jobs_of(&self, owner: Address, limit: usize) -> Result<Vec<Job>, ApiError> {
         self.look(move |r| r.jobs_of(owner, limit)).await

@@ -76,7 +76,7 @@ document.addEventListener("DOMContentLoaded", () => {
   turn.addEventListener("click", () => {
     if (around) { stopAround(); return; }
     canvas.hidden = false;
-    around = window.Tatau.panorama(canvas, picture);
+    around = window.Tatau.panorama(canvas, picture, film.dataset.around);
     if (!around) { canvas.hidden = true; turn.hidden = true; return; }
     picture.hidden = true;
     turn.setAttribute("aria-pressed", "true");

@@ -3,8 +3,9 @@
 
 window.Tatau = window.Tatau || {};
 
-/// Shows `picture` (an image that is loaded) on `canvas`; drag, touch, arrow keys turn, wheel and + − zoom. Null: no WebGL here.
-window.Tatau.panorama = (canvas, picture) => {
+/// Shows `picture` (an image that is loaded) on `canvas`; drag, touch, arrow keys turn, wheel and + − zoom. `part` of it is the
+/// sphere: `whole`, or what the left eye sees: `upper` or `left`. Null: no WebGL here.
+window.Tatau.panorama = (canvas, picture, part) => {
   const VERTEX = "attribute vec2 at; varying vec2 place; void main() { place = at; gl_Position = vec4(at, 0.0, 1.0); }";
   const FRAGMENT = `precision highp float;
     varying vec2 place; uniform sampler2D frame; uniform vec2 turn; uniform vec2 lens;
@@ -42,12 +43,14 @@ window.Tatau.panorama = (canvas, picture) => {
   // A picture that is larger than the card takes is drawn smaller first.
   const most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
   let source = picture;
-  if (picture.naturalWidth > most || picture.naturalHeight > most) {
-    const share = Math.min(most / picture.naturalWidth, most / picture.naturalHeight);
+  const wide = part === "left" ? Math.floor(picture.naturalWidth / 2) : picture.naturalWidth;
+  const high = part === "upper" ? Math.floor(picture.naturalHeight / 2) : picture.naturalHeight;
+  const share = Math.min(1, most / wide, most / high);
+  if (share < 1 || wide !== picture.naturalWidth || high !== picture.naturalHeight) {
     source = document.createElement("canvas");
-    source.width = Math.floor(picture.naturalWidth * share);
-    source.height = Math.floor(picture.naturalHeight * share);
-    source.getContext("2d").drawImage(picture, 0, 0, source.width, source.height);
+    source.width = Math.max(1, Math.floor(wide * share));
+    source.height = Math.max(1, Math.floor(high * share));
+    source.getContext("2d").drawImage(picture, 0, 0, wide, high, 0, 0, source.width, source.height);
   }
   gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
   gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, gl.RGB, gl.UNSIGNED_BYTE, source);

@@ -61,6 +61,13 @@ impl Reader {
         self.with(|c| jobs(c, filter, params![&owner.0[..], before, limit]))
     }
 
+    /// The newest finished inspection of these inputs.
+    pub fn inspection_of(&self, owner: Address, inputs: BlobId) -> Result<Option<Job>, StoreError> {
+        let filter = "WHERE owner = ?1 AND state = 'finished' AND json_extract(body, '$.kind') = 'inspect'
+                      AND json_extract(body, '$.inputs') = ?2 ORDER BY id DESC LIMIT 1";
+        self.with(|c| Ok(jobs(c, filter, params![&owner.0[..], inputs.to_string()])?.pop()))
+    }
+
     /// The newest job that this request made, open or not: a request repeated after the job's end finds it here.
     pub fn job_of_request(&self, owner: Address, key: &str) -> Result<Option<Job>, StoreError> {
         let filter = "WHERE owner = ?1 AND request_key = ?2 AND request_key <> '' ORDER BY id DESC LIMIT 1";

@@ -3,8 +3,9 @@
 use super::{board::Board, parts};
 use crate::{
     app::App,
+    error::ApiError,
     pages::{Area, Member, PageError, frame, html},
-    view,
+    view, work,
 };
 use askama::Template;
 use axum::{
@@ -13,13 +14,56 @@ use axum::{
 };
 use serde::Deserialize;
 use std::sync::Arc;
-use tatau_model::{JobId, JobKind};
+use tatau_model::{Job, JobId, JobKind};
 use tatau_ui::Frame;
 
 /// Frames of one page of the filmstrip.
 const FILM_FRAMES: usize = 120;
-/// A picture twice as wide as high may be one all around.
+/// A picture twice as wide as high may be one all around, where no report says what it is.
 const AROUND: u32 = 2;
+
+/// How a picture is seen all around.
+enum Around {
+    /// It is flat.
+    No,
+    /// The picture is the whole sphere.
+    Whole,
+    /// The left eye's sphere is the upper half, or the left half, of the picture.
+    Upper,
+    Left,
+}
+
+impl Around {
+    /// As the page's script knows it.
+    fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::No => None,
+            Self::Whole => Some("whole"),
+            Self::Upper => Some("upper"),
+            Self::Left => Some("left"),
+        }
+    }
+}
+
+/// What the scene's inspection says, else what the picture's shape says.
+async fn around(app: &App, job: &Job) -> Result<Around, ApiError> {
+    let JobKind::Render(spec) = &job.kind else { return Ok(Around::No) };
+    let (width, height) = spec.picture();
+    let by_shape = if width == AROUND * height { Around::Whole } else { Around::No };
+    let Some(inputs) = job.inputs else { return Ok(by_shape) };
+    let Some(inspection) = app.archive.inspection_of(job.owner, inputs).await? else { return Ok(by_shape) };
+    // A report that is not kept any more is no reason to show no page.
+    let Ok(Some(found)) = work::report(app, inspection).await else { return Ok(by_shape) };
+    Ok(match found.report.panorama {
+        Some(panorama) if panorama.full => match panorama.stereo.as_deref() {
+            None => Around::Whole,
+            Some("top_bottom") => Around::Upper,
+            Some("side_by_side") => Around::Left,
+            Some(_) => Around::No,
+        },
+        _ => Around::No,
+    })
+}
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Seen {
@@ -48,7 +92,7 @@ struct Show {
     cells: String,
     width: u32,
     height: u32,
-    around: bool,
+    around: Option<&'static str>,
     before: Option<usize>,
     after: Option<usize>,
     window: String,
@@ -67,13 +111,14 @@ pub(crate) async fn show(
         return Ok(Redirect::to(&format!("/orders/{id}")).into_response());
     }
     let frame = frame(&app, Some(&member.session), Area::Jobs).await?;
+    let around = around(&app, &job).await?;
     let watched = app.boards.of(&app, job).await?;
     let board = watched.board.lock().await;
-    let page: Html<String> = html(&page(&board, &seen, frame)?)?;
+    let page: Html<String> = html(&page(&board, &seen, frame, &around)?)?;
     Ok(page.into_response())
 }
 
-fn page(board: &Board, seen: &Seen, frame: Frame) -> Result<Show, PageError> {
+fn page(board: &Board, seen: &Seen, frame: Frame, around: &Around) -> Result<Show, PageError> {
     let total = board.frames.len();
     let from = seen.from.min(total.saturating_sub(1)) / FILM_FRAMES * FILM_FRAMES;
     let mut cells = String::new();
@@ -104,7 +149,7 @@ fn page(board: &Board, seen: &Seen, frame: Frame) -> Result<Show, PageError> {
         cells,
         width,
         height,
-        around: width == AROUND * height,
+        around: around.word(),
         before: (from > 0).then(|| from - FILM_FRAMES),
         after: (until < total).then_some(until),
         window: format!("{}–{until} of {total}", from + 1),

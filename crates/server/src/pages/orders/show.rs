@@ -50,6 +50,8 @@ struct Found {
     range: String,
     rate: String,
     saved_by: String,
+    /// What else is special about its pictures.
+    special: Vec<String>,
     files: Vec<(String, String)>,
     files_total: usize,
     bytes: String,
@@ -136,6 +138,7 @@ async fn described(
         range,
         rate: format!("{} a second", f64::from(report.fps.num) / f64::from(report.fps.den.max(1))),
         saved_by: report.saved_by.clone(),
+        special: words::special(report),
         files,
         files_total: manifest.files().len(),
         bytes: tatau_ui::words::bytes(manifest.total_bytes()),

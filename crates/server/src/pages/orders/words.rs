@@ -1,6 +1,10 @@
 //! What an inspection says, in the words of the person who made the scene. Pure.
 
 use tatau_model::Strategy;
+use tatau_workload::inspection::Report;
+
+/// Names of layers or cameras that are listed.
+const SHOWN_NAMES: usize = 6;
 
 /// What sort of file a scene misses or has.
 pub(super) fn kind(kind: &str) -> &'static str {
@@ -26,6 +30,39 @@ pub(super) fn engine(engine: &str) -> String {
         "BLENDER_WORKBENCH" => "Workbench".into(),
         other => other.chars().filter(|c| !c.is_control()).take(40).collect(),
     }
+}
+
+/// What is special about a scene's pictures, a few words each.
+pub(super) fn special(report: &Report) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(panorama) = &report.panorama {
+        all.push(if panorama.full {
+            "360° all around".to_owned()
+        } else {
+            "a panorama, not all around".into()
+        });
+    }
+    if report.stereo.is_some() {
+        all.push("for two eyes (stereo)".into());
+    }
+    if report.denoise {
+        all.push("denoised".into());
+    }
+    if report.compositor {
+        all.push("through the compositor".into());
+    }
+    for (names, many) in [(&report.layers, "view layers"), (&report.cameras, "cameras")] {
+        if names.len() > 1 {
+            let listed: Vec<String> = names.iter().take(SHOWN_NAMES).map(|name| plain(name)).collect();
+            let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
+            all.push(format!("{} {many}: {}{more}", names.len(), listed.join(", ")));
+        }
+    }
+    all
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 /// A card class as people write it.
