@@ -75,7 +75,7 @@ fn line(job: &Job, done: Option<usize>) -> Line {
             (job.name.clone(), format!("{}{video}", words::count(frames as u64, "frame")), frames)
         }
         JobKind::Inspect | JobKind::Benchmark { .. } => {
-            (name_of(&job.name).to_owned(), "scene looked at, not ordered".into(), 0)
+            (name_of(&job.name).to_owned(), "a look at the scene, with its prices".into(), 0)
         }
     };
     let inspection = frames == 0;
