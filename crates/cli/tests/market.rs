@@ -1,5 +1,5 @@
-//! The whole way on this machine: a real scene, a provider, two validators, real audits. Needs the environment
-//! (`tatau provide environment blender-5.0`); where it is not made yet, these tests say so and pass over.
+//! The whole way on this machine: a real scene, a provider, two validators, real audits. One market serves both buyers. Needs
+//! the environment (`tatau provide environment blender-5.0`); where it is not made yet, the test says so and passes over.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -53,8 +53,13 @@ fn market() -> Option<House> {
 }
 
 #[test]
-fn a_render_is_quoted_paid_once_interrupted_and_synced() {
+fn renders_are_quoted_paid_once_interrupted_and_synced_and_what_is_missing_is_named_before() {
     let Some(house) = market() else { return };
+    a_render_is_quoted_paid_once_interrupted_and_synced(&house);
+    what_is_missing_is_named_before_anything_is_paid_and_bundles_round_trip(&house);
+}
+
+fn a_render_is_quoted_paid_once_interrupted_and_synced(house: &House) {
     let scene = house.path("studio/scene.blend").display().to_string();
     let render = ["render", &scene, "--frames", "1-2", "--out", "out"];
 
@@ -127,15 +132,13 @@ fn a_render_is_quoted_paid_once_interrupted_and_synced() {
     assert_eq!(books["balanced"], true, "{books}");
 }
 
-#[test]
-fn what_is_missing_is_named_before_anything_is_paid_and_bundles_round_trip() {
-    let Some(house) = market() else { return };
+fn what_is_missing_is_named_before_anything_is_paid_and_bundles_round_trip(house: &House) {
     let scene = house.path("studio/scene.blend").display().to_string();
     fs::create_dir(house.path("elsewhere")).unwrap();
     fs::rename(house.path("studio/textures/globe.png"), house.path("elsewhere/globe.png")).unwrap();
-    let lacking = house.run("ana", &["render", &scene, "--frames", "1", "--out", "out", "--yes"]).code(3);
+    let lacking = house.run("bob", &["render", &scene, "--frames", "1", "--out", "bob-out", "--yes"]).code(3);
     assert!(lacking.err.contains("globe.png") && lacking.err.contains("--assets"), "{}", lacking.err);
-    let jobs = house.run("ana", &["jobs", "--json"]).code(0).json();
+    let jobs = house.run("bob", &["jobs", "--json"]).code(0).json();
     assert!(jobs.as_array().unwrap().iter().all(|job| job["kind"] == "inspect"), "{jobs}");
 
     let bundle = [
@@ -144,22 +147,22 @@ fn what_is_missing_is_named_before_anything_is_paid_and_bundles_round_trip() {
         "--frames",
         "1",
         "--out",
-        "out",
+        "bob-out",
         "--assets",
         "elsewhere",
         "--no-video",
         "--bundle",
         "bundle",
     ];
-    house.run("ana", &bundle).code(0);
+    house.run("bob", &bundle).code(0);
     for name in ["template.yaml", "parameter_values.yaml", "asset_references.yaml", "tatau.yaml"] {
         assert!(house.path("bundle").join(name).is_file(), "{name}");
     }
-    house.run("ana", &["submit", "bundle", "--out", "out", "--assets", "elsewhere", "--yes"]).code(0);
-    assert!(house.path("out/frames/frame_0001.png").is_file() && !house.path("out/video.mp4").exists());
+    house.run("bob", &["submit", "bundle", "--out", "bob-out", "--assets", "elsewhere", "--yes"]).code(0);
+    assert!(house.path("bob-out/frames/frame_0001.png").is_file() && !house.path("bob-out/video.mp4").exists());
 
     fs::write(house.path("broken.blend"), b"BLENDER-v500 and nothing more").unwrap();
     let broken =
-        house.run("ana", &["render", "broken.blend", "--frames", "1", "--out", "out2", "--yes"]).code(3);
+        house.run("bob", &["render", "broken.blend", "--frames", "1", "--out", "bob-out2", "--yes"]).code(3);
     assert!(broken.err.contains("error: "), "{}", broken.err);
 }
