@@ -159,7 +159,9 @@ fn what_is_missing_is_named_before_anything_is_paid_and_bundles_round_trip(house
         assert!(house.path("bundle").join(name).is_file(), "{name}");
     }
     house.run("bob", &["submit", "bundle", "--out", "bob-out", "--assets", "elsewhere", "--yes"]).code(0);
-    assert!(house.path("bob-out/frames/frame_0001.png").is_file() && !house.path("bob-out/video.mp4").exists());
+    assert!(
+        house.path("bob-out/frames/frame_0001.png").is_file() && !house.path("bob-out/video.mp4").exists()
+    );
 
     fs::write(house.path("broken.blend"), b"BLENDER-v500 and nothing more").unwrap();
     let broken =

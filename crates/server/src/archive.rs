@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use tatau_api::{BalanceLine, Books};
 use tatau_evidence::Domain;
 use tatau_model::{
-    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, Clock, Digest, Epoch, EpochId, Job,
-    JobId, Millis, OutputFile, SystemClock, Task, TaskId,
+    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Audit, BlobId, Clock, Digest, Epoch,
+    EpochId, Job, JobId, Millis, OutputFile, SystemClock, Task, TaskId,
 };
 use tatau_store::{
     JoinCode, OwnerEarned, PasswordRecord, Reader, Sample, SessionRecord, StatementRow, StoreError,
