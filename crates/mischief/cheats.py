@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 
 import pixels
+from exr import EXR_MAGIC, read_exr
 from faults import write_bytes
 
 TONE = np.float32(1.002)
@@ -119,7 +120,7 @@ RENDERS = {
 def repaint(result, folder, change):
     """Writes the frame's EXR anew after `change(image, channel names)`, and the tiles that fit it."""
     file = os.path.join(folder, result["exr"])
-    image, names = pixels.read_exr(file)
+    image, names = read_exr(file)
     image = change(image, names).astype(np.float32)
     write_bytes(file, exr(image, names))
     write_bytes(os.path.join(folder, result["tiles"]), pixels.tile_file(image))
@@ -148,7 +149,7 @@ def exr(image, names):
         ("pixelAspectRatio", "float", struct.pack("<f", 1.0)), ("screenWindowCenter", "v2f", struct.pack("<2f", 0.0, 0.0)),
         ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
     )
-    head = struct.pack("<2I", pixels.EXR_MAGIC, 2)
+    head = struct.pack("<2I", EXR_MAGIC, 2)
     head += b"".join(n.encode() + b"\0" + k.encode() + b"\0" + struct.pack("<I", len(v)) + v for n, k, v in fields) + b"\0"
     row = width * count * 4
     first = len(head) + 8 * height

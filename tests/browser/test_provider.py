@@ -50,6 +50,7 @@ def test_one_click_and_money_arrives(house, scenes, looker):
     page.locator("#price").get_by_role("radio").nth(1).check()
     page.locator("#price").get_by_role("button", name="Save").click()
     expect(page.locator("#price output")).not_to_have_text("")
+    person.tolerant = True  # a refusal is an answer of 422, which Chromium notes; and the page ends with its provider
     page.locator("#power").get_by_label("A kilowatt-hour costs").fill("cheap")
     page.locator("#power").get_by_role("button", name="Save").click()
     expect(page.locator("#power output")).to_contain_text(re.compile("number|amount|write", re.I))
