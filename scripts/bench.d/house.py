@@ -16,8 +16,9 @@ PATIENCE = 300  # seconds that anything may take that is not measured
 class House:
     """`with House(rules) as house`: a server runs; on the way out everything that was started here is stopped."""
 
-    def __init__(self, **rules):
-        self.rules, self.running, self.server = rules, {}, None
+    def __init__(self, public=None, **rules):
+        """`public`: another address that the server is dialled at; requests are signed for the address that was dialled."""
+        self.rules, self.running, self.server, self.public = rules, {}, None, public
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="tatau-bench-")
@@ -26,7 +27,8 @@ class House:
         with open(rules, "w", encoding="ascii") as stream:
             json.dump(self.rules, stream)
         try:
-            self.start("server", ["serve", "--local", "--listen", "127.0.0.1:0", "--rules", rules])
+            known = [] if self.public is None else ["--public-url", self.public]
+            self.start("server", ["serve", "--local", "--listen", "127.0.0.1:0", "--rules", rules, *known])
             ready = os.path.join(self.home, "server", "server.json")
             self.until(lambda: os.path.exists(ready), "the server to start")
             with open(ready, encoding="utf-8") as stream:

@@ -107,10 +107,11 @@ def audits(scene, threads, frames, newcomer, what):
     """CPU of whole validator processes ÷ CPU of the whole provider, for frames alone; validators start afterwards."""
     rules = EVERYBODY_NEW if newcomer else EVERYBODY_KNOWN
     names = ["validator-1", "validator-2"]  # the first task of an account is always checked by two
-    with House(**rules) as house:
+    relay = Relay()
+    with House(public=relay.url, **rules) as house:
+        relay.open(house.server)
         for name in names:
             house.validate(name)
-        relay = Relay(house.server)
         house.provide("provider", threads, stake=None if newcomer else 50, server=relay.url)
         house.until_measured()
         agent = house.running["provider"].pid
@@ -172,11 +173,14 @@ class Idle:
 class Relay:
     """Counts the bytes between one party and the server: listens on a port of its own and hands everything on."""
 
-    def __init__(self, server):
-        host, port = server.removeprefix("http://").split(":")
-        self.target, self.down, self.up = (host, int(port)), 0, 0
+    def __init__(self):
+        self.target, self.down, self.up = None, 0, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def open(self, server):
+        host, port = server.removeprefix("http://").split(":")
+        self.target = (host, int(port))
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
