@@ -4,7 +4,7 @@ import json
 import re
 import urllib.request
 
-from conftest import DESKTOP, PATIENCE, PHONE, accessible, expect, fits, screens, until
+from conftest import DESKTOP, PATIENCE, PHONE, accessible, expect, fits, screens
 
 PASSWORD = "four words that fit"
 
@@ -96,4 +96,3 @@ def test_phones_fit_everywhere(house, looker):
         page.goto(house.url + path)
         fits(page)
         accessible(page)
-    until("the page is settled", lambda: page.evaluate("document.readyState") == "complete")
