@@ -153,21 +153,26 @@ class Exr:
 
     def bands(self):
         """`(top row, image)` of the frame's bands of `TILE` rows, top first; images are [rows, width, channel]."""
-        each = TILE // self.rows
-        for first in range(0, len(self.blocks), each):
-            blocks = range(first, min(first + each, len(self.blocks)))
-            rows = sum(self.block_rows(block) for block in blocks)
-            out, at = np.empty((rows, self.width, len(self.names)), np.float32), 0
-            for block in blocks:
-                count = self.block_rows(block)
-                out[at : at + count] = self.block(block)
-                at += count
-            yield first * self.rows, out
+        return map(self.band, self.tops())
+
+    def tops(self):
+        """The top row of each band."""
+        return range(0, self.height, TILE)
+
+    def band(self, top):
+        """`(top, image)` of one band; several threads may ask at once."""
+        blocks = range(top // self.rows, min((top + TILE) // self.rows, len(self.blocks)))
+        rows = sum(self.block_rows(block) for block in blocks)
+        out, at = np.empty((rows, self.width, len(self.names)), np.float32), 0
+        for block in blocks:
+            count = self.block_rows(block)
+            out[at : at + count] = self.block(block)
+            at += count
+        return top, out
 
     def block(self, block):
         offset, packed = self.blocks[block]
-        self.stream.seek(offset)
-        raw = _unpack(self.stream.read(packed), self.block_bytes(block))
+        raw = _unpack(os.pread(self.stream.fileno(), packed, offset), self.block_bytes(block))
         return np.frombuffer(raw, "<f4").reshape(self.block_rows(block), len(self.names), self.width).transpose(0, 2, 1)
 
 

@@ -115,7 +115,7 @@ def whole_frame(session, scene, request, folder, frame):
             stop()
     with Exr(file, (width, height)) as opened:
         channels = opened.names
-        write_bytes(os.path.join(folder, name + ".tiles"), pixels.tiles_of(opened))
+        write_bytes(os.path.join(folder, name + ".tiles"), pixels.tiles_by(opened, threads()))
     return {
         "frame": frame, "width": width, "height": height, "samples": samples, "channels": channels, "pixels": width * height,
         "render_ms": round((time.monotonic() - wall) * 1000), "cpu_ms": round((time.process_time() - cpu) * 1000),

@@ -218,7 +218,12 @@ def accessible(page):
 
 
 def screens(page, name):
-    """Looks at the page as it is, at both widths: it fits, axe is content, a picture is kept where TATAU_SCREENS is set."""
+    """Looks at the page as it is, at both widths and in the dark: it fits, axe is content, a picture is kept where TATAU_SCREENS is set."""
+    page.emulate_media(color_scheme="dark")
+    accessible(page)
+    if os.environ.get("TATAU_SCREENS_DARK"):
+        page.screenshot(path=pathlib.Path(os.environ["TATAU_SCREENS_DARK"]) / f"{name}.png", full_page=True)
+    page.emulate_media(color_scheme="light")
     for label, size in (("desktop", DESKTOP), ("phone", PHONE)):
         page.set_viewport_size(size)
         fits(page)

@@ -27,7 +27,7 @@ def test_public_pages_need_nobody(house, looker):
     fits(page)
 
 
-def test_a_studio_signs_up_adds_a_machine_and_is_a_buyer_too(house, looker):
+def test_a_studio_signs_up_adds_a_machine_and_is_a_buyer_too(house, scenes, looker):
     person = looker()
     page = person.page(f"{house.url}/sign-up")
     screens(page, "sign-up")
@@ -72,7 +72,16 @@ def test_a_studio_signs_up_adds_a_machine_and_is_a_buyer_too(house, looker):
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(f"{house.url}/new")
-    expect(page.get_by_text("Drop your Blender scene here")).to_be_visible()
+    # Its own rig renders its scene; one statement shows both sides.
+    page.locator("#files").set_input_files([str(scenes / "plain.blend")])
+    page.wait_for_url(re.compile(r"/orders/job-\d+"), timeout=PATIENCE * 1000)
+    expect(page.locator("#pay")).to_be_enabled(timeout=PATIENCE * 1000)
+    page.locator("#frames").fill("7")
+    page.locator("#pay").click()
+    page.wait_for_url(re.compile(r"/jobs/job-\d+"), timeout=PATIENCE * 1000)
+    expect(page.locator("#film img")).to_have_count(1, timeout=PATIENCE * 1000)
+    page.goto(f"{house.url}/account/statement")
+    expect(page.get_by_text(re.compile("was accepted")).first).to_be_visible()
     house.stop("rig")
 
 

@@ -54,11 +54,12 @@ impl<P: Platform> Attendance<'_, P> {
             if finishing && !self.desk.busy() && self.desk.under_way.load(Ordering::Acquire) == 0 {
                 return Ok(());
             }
+            // One look: what changes after it is heard at once below, and obeyed before the next poll.
+            let rulings = self.control.rulings.borrow_and_update().clone();
             if !finishing {
-                self.obey(&cards).await;
+                self.obey(&cards, &rulings).await;
                 self.renew_offer().await;
             }
-            let rulings = self.control.rulings.borrow_and_update().clone();
             let may = |card| !finishing && may_work(&rulings, card);
             let (poll, later) = self.desk.poll(&cards, may);
             let began = Instant::now();
@@ -113,16 +114,15 @@ impl<P: Platform> Attendance<'_, P> {
     }
 
     /// Gives up what the rulings forbid. While no card may work, the platform does not count on this node.
-    async fn obey(&mut self, cards: &[u16]) {
-        let rulings = self.control.rulings.borrow().clone();
-        for (card, ruling) in &rulings {
+    async fn obey(&mut self, cards: &[u16], rulings: &BTreeMap<u16, Ruling>) {
+        for (card, ruling) in rulings {
             match ruling {
                 Ruling::Work => {}
                 Ruling::Wait(reason) => self.desk.give_up(*card, false, &reason.sentence()),
                 Ruling::Stop(reason) => self.desk.give_up(*card, true, &reason.sentence()),
             }
         }
-        let resting = !cards.iter().any(|card| may_work(&rulings, *card));
+        let resting = !cards.iter().any(|card| may_work(rulings, *card));
         if resting != self.draining {
             self.drain(resting).await;
         }

@@ -112,11 +112,10 @@ fn affordable(draft: &mut Draft<'_>, id: JobId, task: TaskId, node: &Node) -> Re
     // Offers that ask little and take nothing must not hold a job up: after a while any ask within the money does.
     let patient = draft.now.since(waiting.since.max(job.created)) < STRATEGY_MS;
     let wanted = !patient || limit.is_some_and(|limit| ask <= limit);
-    let most = fair_price(draft, job, &waiting.work);
-    let taken = wanted && price(draft, job, &waiting.work, ask)? <= most;
+    let taken = wanted && covered(draft, job, &waiting.work, ask)?;
     let lowest = asks.lowest_first().first().copied().unwrap_or(ask);
     let hopeless =
-        wanted && !taken && draft.under_way(id) == (0, 0) && price(draft, job, &waiting.work, lowest)? > most;
+        wanted && !taken && draft.under_way(id) == (0, 0) && !covered(draft, job, &waiting.work, lowest)?;
     let cap = job.cap;
     if fresh {
         draft.remember(asks);
@@ -131,24 +130,22 @@ fn affordable(draft: &mut Draft<'_>, id: JobId, task: TaskId, node: &Node) -> Re
     Ok(taken)
 }
 
-/// The most that one task may take of the escrow: its share of the work that nobody has leased yet, and half as much again.
-fn fair_price(draft: &Draft<'_>, job: &Job, work: &Work) -> Amount {
+/// Does the escrow cover this work at this ask? What nobody has leased yet, all of it at this ask, may cost half as much again as is
+/// left of the cap: so no task takes more than one and a half times its share.
+fn covered(draft: &Draft<'_>, job: &Job, work: &Work, ask: Amount) -> Result<bool, Refusal> {
     let escrow = draft.balance(job.owner, Purpose::Escrow(job.id));
-    let JobKind::Render(spec) = &job.kind else { return escrow };
+    let own = price(draft, job, work, ask)?;
+    let JobKind::Render(spec) = &job.kind else { return Ok(own <= escrow) };
     let counts = draft.counts(job.id);
     let frames = spec.frames.len();
     let (leased, finishing) = draft.under_way(job.id);
     let renders = frames.saturating_sub(counts.accepted - counts.finishes).saturating_sub(leased);
     let finishes = frames.saturating_sub(counts.finishes).saturating_sub(finishing);
-    let each = |work: &Work| u128::from(units::reference_ms(work, job));
-    let video = if spec.video { each(&Work::Video) } else { 0 };
-    let left = each(&Work::Render { frame: 0 }) * renders as u128
-        + each(&Work::Finish { frame: 0 }) * finishes as u128
-        + video;
-    let own = each(work);
-    let share = i128::from(escrow.0) * i128::try_from(own * 3).unwrap_or(i128::MAX / 4)
-        / i128::try_from(left.max(own) * 2).unwrap_or(i128::MAX).max(1);
-    Amount(i64::try_from(share).unwrap_or(i64::MAX)).min(escrow)
+    let each = |work: &Work| price(draft, job, work, ask).map(|price| i128::from(price.0));
+    let left = each(&Work::Render { frame: 0 })? * renders as i128
+        + each(&Work::Finish { frame: 0 })? * finishes as i128
+        + if spec.video { each(&Work::Video)? } else { 0 };
+    Ok(own <= escrow && left * 2 <= i128::from(escrow.0) * 3)
 }
 
 /// The most that a lease of this work costs at this ask; zero for a benchmark.

@@ -60,6 +60,8 @@ pub struct State {
     pub reveals: BTreeMap<AuditId, AuditReveal>,
     pub audits_failed: BTreeMap<AuditId, FailReport>,
     pub draining: bool,
+    /// Polls before `draining` was last told.
+    pub told_after: u32,
     pub polls: u32,
     pub earnings: Option<Earnings>,
     pub middle_ask: Option<Amount>,
@@ -70,6 +72,8 @@ pub struct State {
     pub heard: u64,
     /// Uploads wait until it is false again.
     pub hold_uploads: bool,
+    /// The answer to a drain waits until it is false again.
+    pub hold_drains: bool,
 }
 
 /// A platform in memory that keeps the protocol's promises.
@@ -201,9 +205,14 @@ impl Platform for Fake {
         self.here()?.earnings.clone().ok_or_else(|| no("not_found"))
     }
     async fn drain(&self, draining: bool) -> Result<Node, ClientError> {
-        let mut s = self.here()?;
-        s.draining = draining;
-        s.node.clone().ok_or_else(|| no("not_found"))
+        self.change(|s| (s.draining, s.told_after) = (draining, s.polls));
+        loop {
+            let changed = self.changed.notified();
+            if !self.here()?.hold_drains {
+                return self.here()?.node.clone().ok_or_else(|| no("not_found"));
+            }
+            changed.await;
+        }
     }
     async fn poll(&self, poll: &Poll) -> Result<PollAnswer, ClientError> {
         self.change(|s| (s.polls, s.heard) = (s.polls + 1, poll.heard));

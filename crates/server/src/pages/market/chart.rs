@@ -34,7 +34,7 @@ pub(crate) struct Curve<'a> {
 
 #[derive(Template)]
 #[template(path = "pages/chart.svg", escape = "html")]
-struct Svg {
+pub(crate) struct Svg {
     title: String,
     line: String,
     area: String,
@@ -47,13 +47,13 @@ struct Svg {
     begin: String,
 }
 
-/// The drawing; empty where there are no two points.
-pub(crate) fn draw(curve: &Curve<'_>) -> String {
+/// The drawing; `None` where there are no two points.
+pub(crate) fn draw(curve: &Curve<'_>) -> Option<Svg> {
     let points = thin(curve.points, curve.from, curve.to);
     let values: Vec<i64> = points.iter().filter_map(|(_, value)| *value).collect();
-    let (Some(least), Some(most)) = (values.iter().min(), values.iter().max()) else { return String::new() };
+    let (least, most) = (values.iter().min()?, values.iter().max()?);
     if values.len() < 2 {
-        return String::new();
+        return None;
     }
     let (low, high) = range(*least, *most, curve.area);
     let ground = HEIGHT - BELOW;
@@ -75,7 +75,7 @@ pub(crate) fn draw(curve: &Curve<'_>) -> String {
     let area = if curve.area { runs.iter().map(close).collect() } else { String::new() };
     let last = values.last().copied().unwrap_or(*most);
     let text = curve.text;
-    let svg = Svg {
+    Some(Svg {
         title: format!(
             "{}: now {}, lowest {}, highest {}",
             curve.title,
@@ -92,8 +92,7 @@ pub(crate) fn draw(curve: &Curve<'_>) -> String {
         height: HEIGHT,
         text_y: HEIGHT - 4,
         begin: tatau_ui::words::ago(curve.from, curve.to),
-    };
-    svg.render().unwrap_or_default()
+    })
 }
 
 /// At most so many points, evenly spread in time: the last of each slot.
@@ -149,6 +148,8 @@ mod tests {
     fn drawn(points: &[Point], area: bool) -> String {
         let text = |value: i64| format!("<{value}>");
         draw(&Curve { points, from: Millis(0), to: Millis(2_400), area, text: &text, title: "Price & more" })
+            .map(|svg| svg.to_string())
+            .unwrap_or_default()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `GET /market?span=…&class=…`, `GET /market/live`: looked up once every few seconds, for however many look.
 
-use super::chart::{Curve, Point, draw};
+use super::chart::{Curve, Point, Svg, draw};
 use crate::{
     app::App,
     pages::{Area, PageError, Visitor, frame, html},
@@ -71,9 +71,9 @@ struct Page {
     spans: Vec<Choice>,
     classes: Vec<Choice>,
     class: String,
-    price: String,
-    supply: String,
-    waiting: String,
+    price: Option<Svg>,
+    supply: Option<Svg>,
+    waiting: Option<Svg>,
 }
 
 pub(crate) async fn show(
@@ -89,7 +89,7 @@ pub(crate) async fn show(
         known.iter().find(|name| **name == asked.class).or(known.first()).cloned().unwrap_or_default();
     let to = SystemClock.now();
     let from = Millis(to.0 - span.ms());
-    let charts = charts(&samples, &class, from, to);
+    let [price, supply, waiting] = charts(&samples, &class, from, to);
     let link = |span: Span, class: &str| format!("/market?span={}&class={class}", span.name());
     let page = Page {
         frame: frame(&app, visitor.session.as_ref(), Area::Market).await?,
@@ -102,9 +102,9 @@ pub(crate) async fn show(
             .map(|c| Choice { href: link(span, c), text: c.clone(), current: *c == class })
             .collect(),
         class,
-        price: charts[0].clone(),
-        supply: charts[1].clone(),
-        waiting: charts[2].clone(),
+        price,
+        supply,
+        waiting,
     };
     Ok(html(&page)?.into_response())
 }
@@ -123,7 +123,7 @@ fn classes(samples: &[Sample]) -> Vec<String> {
     names
 }
 
-fn charts(samples: &[Sample], class: &str, from: Millis, to: Millis) -> [String; 3] {
+fn charts(samples: &[Sample], class: &str, from: Millis, to: Millis) -> [Option<Svg>; 3] {
     let of = |value: &dyn Fn(&Sample) -> Option<i64>| -> Vec<Point> {
         samples.iter().map(|s| (s.at, value(s))).collect()
     };

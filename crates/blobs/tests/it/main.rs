@@ -1,0 +1,6 @@
+//! Bytes by their hash.
+
+mod cache;
+mod grant;
+mod manifest;
+mod store;

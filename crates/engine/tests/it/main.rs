@@ -1,0 +1,6 @@
+//! The market's whole life under a fake clock.
+
+mod fleet;
+mod life;
+mod pauses;
+mod world;

@@ -1,0 +1,7 @@
+//! Signatures, trees and draws.
+
+mod draws;
+mod keyfile;
+mod merkle;
+mod requests;
+mod typed;

@@ -1,0 +1,5 @@
+//! Cheats, and kills of a real market.
+
+mod crash;
+mod house;
+mod market;

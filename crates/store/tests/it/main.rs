@@ -1,0 +1,8 @@
+//! The store as its writer and its readers use it.
+
+mod answers;
+mod file;
+mod killed;
+mod market;
+mod people;
+mod recovery;
