@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -11,6 +12,11 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TATAU = os.path.join(ROOT, "target", "debug", "tatau")
 PATIENCE = 300  # seconds that anything may take that is not measured
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
 
 
 class House:
@@ -27,8 +33,12 @@ class House:
         with open(rules, "w", encoding="ascii") as stream:
             json.dump(self.rules, stream)
         try:
-            known = [] if self.public is None else ["--public-url", self.public]
-            self.start("server", ["serve", "--local", "--listen", "127.0.0.1:0", "--rules", rules, *known])
+            listen, known = "127.0.0.1:0", []
+            if self.public is not None:
+                # The first address is the one that the server tells of itself.
+                listen = f"127.0.0.1:{free_port()}"
+                known = ["--public-url", f"http://{listen}", "--public-url", self.public]
+            self.start("server", ["serve", "--local", "--listen", listen, "--rules", rules, *known])
             ready = os.path.join(self.home, "server", "server.json")
             self.until(lambda: os.path.exists(ready), "the server to start")
             with open(ready, encoding="utf-8") as stream:

@@ -72,16 +72,33 @@ def test_a_studio_signs_up_adds_a_machine_and_is_a_buyer_too(house, scenes, look
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(f"{house.url}/new")
-    # Its own rig renders its scene; one statement shows both sides.
+    # Its own rig renders its own scene: nobody else sees it, and nothing is paid.
+    page.get_by_label("My own machines only").check()
     page.locator("#files").set_input_files([str(scenes / "plain.blend")])
     page.wait_for_url(re.compile(r"/orders/job-\d+"), timeout=PATIENCE * 1000)
     expect(page.locator("#pay")).to_be_enabled(timeout=PATIENCE * 1000)
+    expect(page.locator("#order")).to_contain_text("nothing is paid")
     page.locator("#frames").fill("7")
-    page.locator("#pay").click()
+    page.get_by_role("button", name="Render", exact=True).click()
     page.wait_for_url(re.compile(r"/jobs/job-\d+"), timeout=PATIENCE * 1000)
     expect(page.locator("#film img")).to_have_count(1, timeout=PATIENCE * 1000)
-    page.goto(f"{house.url}/account/statement")
-    expect(page.get_by_text(re.compile("was accepted")).first).to_be_visible()
+    assert json.loads(house.ask("studio", "wallet", "--json"))["total"] == wallet["total"]
+
+    # Whom it trusts with scenes: a list of accounts.
+    page.goto(f"{house.url}/account")
+    friend = json.loads(house.ask("validator-1", "wallet", "--json"))["owner"]
+    page.get_by_label("An account's address").fill("somebody")
+    person.tolerant = True  # a refusal, which Chromium notes
+    page.get_by_role("button", name="Trust", exact=True).click()
+    expect(page.get_by_text("that is no account")).to_be_visible()
+    person.tolerant = False
+    page.get_by_label("An account's address").fill(friend)
+    page.get_by_role("button", name="Trust", exact=True).click()
+    expect(page.get_by_text(friend)).to_be_visible()
+    assert json.loads(house.ask("studio", "account", "trusted", "--json")) == [friend]
+    accessible(page)
+    page.get_by_role("button", name=re.compile("Take back the trust")).click()
+    expect(page.get_by_text(friend)).to_have_count(0)
     house.stop("rig")
 
 

@@ -1,7 +1,7 @@
 //! Accounts, statements, tokens.
 
 use serde::{Deserialize, Serialize};
-use tatau_model::{Account, Amount, Millis};
+use tatau_model::{Account, Address, Amount, Millis};
 
 /// One balance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -79,6 +79,16 @@ pub struct SetPassword {
 pub struct SessionLink {
     /// Path on this server; counts once, for ten minutes.
     pub path: String,
+}
+
+/// `POST /v1/account/trust`: marks an account as trusted with this owner's scenes, or takes that back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SetTrust {
+    /// Whose machines.
+    #[schema(value_type = String)]
+    pub account: Address,
+    /// Trusted, or not any more.
+    pub trusted: bool,
 }
 
 /// `POST /v1/account/stake` and `POST /v1/account/unstake`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tatau_model::{Amount, BlobId, Job, JobId, Millis, OutputFile, Strategy, TaskId, Work};
+use tatau_model::{Amount, BlobId, Job, JobId, Machines, Millis, OutputFile, Strategy, TaskId, Who, Work};
 
 /// `POST /v1/jobs`. For an inspection `template` and `inspection` are absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -39,7 +39,11 @@ pub struct SubmitJob {
     #[serde(default)]
     #[schema(value_type = String)]
     pub strategy: Strategy,
-    /// Moves to escrow.
+    /// Whose machines may work on it: `{"who": "any" | "trusted" | "own", "own_first_ms": 0}`; absent is anybody's, at once.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub machines: Machines,
+    /// Moves to escrow; zero is enough where only own machines work.
     #[schema(value_type = i64)]
     pub cap: Amount,
     /// The same key returns the same job.
@@ -56,6 +60,10 @@ pub struct QuoteRequest {
     pub frames: String,
     /// Encode a video at the end.
     pub video: bool,
+    /// Whose machines may see the scene: `any`, `trusted` or `own`; absent is `any`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub who: Who,
 }
 
 /// Price and time on one class of card under one strategy.

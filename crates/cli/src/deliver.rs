@@ -11,7 +11,7 @@ use crate::{
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tatau_client::Client;
-use tatau_model::{Amount, JobId, JobKind, JobState, Strategy};
+use tatau_model::{Amount, JobId, JobKind, JobState, Machines, Strategy, Who};
 use tatau_submit::{AssetSet, Choice, Closed, Event, Order, Scene, SubmitError, Synced, Target, Watch};
 use tatau_workload::frames;
 
@@ -26,6 +26,7 @@ pub struct Wish {
     pub max_price: Option<Amount>,
     pub class: Option<String>,
     pub strategy: Strategy,
+    pub machines: Machines,
     pub video: bool,
     pub preview: bool,
     pub assets: Vec<PathBuf>,
@@ -40,7 +41,7 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
     let before = known_job(&client, &mut target, &wish).await?;
     let mut told = Told::new(context.json());
     let closed = tokio::select! {
-        closed = tatau_submit::close(&client, &wish.scene, &wish.assets, &mut told) => closed?,
+        closed = tatau_submit::close(&client, &wish.scene, &wish.assets, wish.machines.who, &mut told) => closed?,
         stopped = tokio::signal::ctrl_c() => {
             stopped?;
             told.done();
@@ -113,7 +114,8 @@ async fn buy(
     told: &mut Told,
     context: &Context,
 ) -> anyhow::Result<JobId> {
-    let quote = tatau_submit::quote(client, closed, &frames::format(frames), wish.video).await?;
+    let quote =
+        tatau_submit::quote(client, closed, &frames::format(frames), wish.video, wish.machines.who).await?;
     let choice = Choice { class: wish.class.clone(), strategy: wish.strategy, max_price: wish.max_price };
     let picked = tatau_submit::choose(&quote, &choice);
     told.done();
@@ -137,7 +139,7 @@ async fn buy(
         out::say(&format!(
             "Prices in TATAU, the platform's fee of {fee}% included. You pay only for frames that passed their checks."
         ));
-        out::say("Providers can see the scene while they render it.");
+        out::say(who_sees(wish.machines.who));
     }
     if !wish.yes {
         if !ask::can_ask() {
@@ -147,9 +149,12 @@ async fn buy(
                 ))
                 .into());
         }
-        if !ask::agreed(&format!("Put {cap} TATAU into escrow and render {}?", plural(frames.len(), "frame")))
-            .await?
-        {
+        let what = plural(frames.len(), "frame");
+        let question = match wish.machines.who {
+            Who::Own => format!("Render {what} on your own machines, for nothing?"),
+            _ => format!("Put {cap} TATAU into escrow and render {what}?"),
+        };
+        if !ask::agreed(&question).await? {
             return Err(Ended::new(Code::Refused, "not paid, as you said").into());
         }
     }
@@ -166,6 +171,7 @@ async fn buy(
         preview: wish.preview,
         class: wish.class.clone(),
         strategy: wish.strategy,
+        machines: wish.machines,
         cap,
         request_key: tatau_submit::request_key(
             &owner,
@@ -179,6 +185,17 @@ async fn buy(
     *told = Told::new(context.json());
     told.tell(Event::Paid { job: view.job.id, cap: view.job.cap, again: false });
     Ok(view.job.id)
+}
+
+/// Said before anything is paid.
+fn who_sees(who: Who) -> &'static str {
+    match who {
+        Who::Any => "Anybody's machine may see the scene while it renders or checks it.",
+        Who::Trusted => "Only machines that you trust see the scene: they render it, and they check it.",
+        Who::Own => {
+            "Only your own machines see the scene. Nothing is paid, and nobody else checks what they make."
+        }
+    }
 }
 
 /// What the inspection found, for a person.

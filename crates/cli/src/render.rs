@@ -8,7 +8,7 @@ use crate::{
     told::Told,
 };
 use std::path::PathBuf;
-use tatau_model::{Amount, Strategy, card};
+use tatau_model::{Amount, Machines, Strategy, Who, card};
 use tatau_submit::{AssetSet, BundleFolder, Scene};
 
 /// Renders a scene: inspects it, shows the price, pays, and brings the frames into a folder.
@@ -22,6 +22,8 @@ use tatau_submit::{AssetSet, BundleFolder, Scene};
   tatau render scene.blend --frames 1-24 --out frames
   tatau render scene.blend --frames 1-100:2,200 --out frames --yes --max-price 5
   tatau render scene.blend --class rtx-3090 --strategy fastest --no-video --out frames
+  tatau render scene.blend --own-first 30 --out frames    the market gets what your machines have not begun in 30 minutes
+  tatau render secret.blend --who own --out frames
   tatau render scene.blend --frames 1 --out still --yes --json | jq .")]
 pub struct Render {
     /// The .blend file.
@@ -60,12 +62,23 @@ pub struct Terms {
     /// Which offers: near the lowest price, up to the middle, or all with the fast ones first.
     #[arg(long, value_parser = strategy)]
     pub strategy: Option<Strategy>,
+    /// Who may see the scene: any, trusted (your machines, accounts you trust, those with a long record and much stake), own.
+    #[arg(long, value_parser = who, default_value = "any", value_name = "WHO")]
+    pub who: Who,
+    /// Your own machines come first, for nothing; the market gets what they have not begun after so many minutes.
+    #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=10_080))]
+    pub own_first: u64,
     /// A folder where files of the scene may lie too (may be given several times).
     #[arg(long, value_name = "DIR")]
     pub assets: Vec<PathBuf>,
 }
 
 impl Terms {
+    /// Whose machines, and when.
+    pub fn machines(&self) -> Machines {
+        Machines { who: self.who, own_first_ms: self.own_first * 60_000 }
+    }
+
     /// What cannot be told from one argument alone.
     pub fn check(&self) -> Result<(), Ended> {
         if self.max_price.is_some_and(|most| !most.is_positive()) {
@@ -85,6 +98,10 @@ pub fn class(name: &str) -> Result<String, String> {
     }
 }
 
+fn who(name: &str) -> Result<Who, String> {
+    Who::named(name).ok_or_else(|| "use one of: any, trusted, own".into())
+}
+
 fn strategy(name: &str) -> Result<Strategy, String> {
     match name {
         "cheapest" => Ok(Strategy::Cheapest),
@@ -99,6 +116,7 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
     let frames = options.frames.as_deref().map(tatau_submit::check_frames).transpose()?;
     let terms = options.terms;
     terms.check()?;
+    let machines = terms.machines();
     let wish = Wish {
         name: scene.stem().to_owned(),
         scene,
@@ -108,6 +126,7 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
         max_price: terms.max_price,
         class: terms.class,
         strategy: terms.strategy.unwrap_or_default(),
+        machines,
         video: !options.no_video,
         preview: options.preview,
         assets: terms.assets,
@@ -124,7 +143,8 @@ async fn bundle(dir: &std::path::Path, wish: Wish, context: &Context) -> anyhow:
     tatau_submit::make_folder(dir)?;
     let client = context.account().await?;
     let mut told = Told::new(context.json());
-    let closed = tatau_submit::close(&client, &wish.scene, &wish.assets, &mut told).await?;
+    let closed =
+        tatau_submit::close(&client, &wish.scene, &wish.assets, wish.machines.who, &mut told).await?;
     told.done();
     let bundle = BundleFolder {
         name: wish.name,

@@ -36,6 +36,7 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
     if let Some(Err(words)) = bundle.class.as_deref().map(class) {
         return Err(Ended::usage(format!("the class in the bundle's tatau.yaml is wrong: {words}")).into());
     }
+    let machines = terms.machines();
     let wish = Wish {
         scene,
         name: bundle.name,
@@ -45,6 +46,7 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
         max_price: terms.max_price.or(bundle.cap),
         class: terms.class.or(bundle.class),
         strategy: terms.strategy.unwrap_or(bundle.strategy),
+        machines,
         video: bundle.video,
         preview: false,
         assets: terms.assets,

@@ -2,8 +2,10 @@
 
 use crate::{Client, ClientError, send::Call};
 use reqwest::Method;
-use tatau_api::{AccountView, MoveStake, OpenToken, SessionLink, SetPassword, StatementLine, Token};
-use tatau_model::Amount;
+use tatau_api::{
+    AccountView, MoveStake, OpenToken, SessionLink, SetPassword, SetTrust, StatementLine, Token,
+};
+use tatau_model::{Address, Amount};
 
 impl Client {
     /// `POST /v1/account`: opens the account of the signing owner key, or shows it.
@@ -24,6 +26,11 @@ impl Client {
     /// `POST /v1/account/stake`. Not repeated on its own when the connection is lost.
     pub async fn stake(&self, amount: Amount) -> Result<AccountView, ClientError> {
         self.json(Call::post("/v1/account/stake", &MoveStake { amount })?.once()).await
+    }
+
+    /// `POST /v1/account/trust`.
+    pub async fn set_trust(&self, account: Address, trusted: bool) -> Result<AccountView, ClientError> {
+        self.json(Call::post("/v1/account/trust", &SetTrust { account, trusted })?).await
     }
 
     /// `POST /v1/account/unstake`. Not repeated on its own when the connection is lost.

@@ -61,6 +61,38 @@ pub(crate) fn bar(draft: &mut Draft<'_>, owner: Address, barred: bool) -> Result
     Ok(Reply::Done)
 }
 
+/// Whose machines see the scenes that are for trusted machines.
+pub(crate) fn trust(
+    draft: &mut Draft<'_>,
+    owner: Address,
+    account: Address,
+    trusted: bool,
+) -> Result<Reply, Refusal> {
+    if account == owner {
+        return Err(Refusal::new("invalid", "your own machines are always trusted with your scenes"));
+    }
+    if trusted && draft.account(account).is_err() {
+        let sentence = format!("there is no account {account} here; check its address with whoever told you");
+        return Err(Refusal::new("not_found", sentence));
+    }
+    let trusts = &mut draft.account_mut(owner)?.trusts;
+    match (trusts.binary_search(&account), trusted) {
+        (Ok(at), false) => drop(trusts.remove(at)),
+        (Err(_), true) if trusts.len() >= Account::MOST_TRUSTED => {
+            let sentence = format!(
+                "at most {} accounts are trusted at once; take one back first",
+                Account::MOST_TRUSTED
+            );
+            return Err(Refusal::new("too_many", sentence));
+        }
+        (Err(at), true) => trusts.insert(at, account),
+        _ => {}
+    }
+    draft.effect(crate::Effect::WakeProviders);
+    draft.effect(crate::Effect::WakeValidators);
+    Ok(Reply::Done)
+}
+
 /// Frees stake whose time has come; at most `limit` entries at once.
 pub(crate) fn release_unbonded(draft: &mut Draft<'_>, limit: usize) -> Result<(), Refusal> {
     let now = draft.now;

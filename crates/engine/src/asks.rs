@@ -7,15 +7,16 @@
 use crate::{State, leases::fits};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tatau_model::{Address, Amount, Job, Millis, Node, Work};
+use tatau_model::{Address, Amount, Job, Millis, Node, Who, Work};
 
 /// Nodes fall silent without a word: what is older than this is looked up again, ms.
 const FRESH_MS: u64 = 1_000;
 /// Kinds of work that are remembered; buyers whom somebody blocks have kinds of their own.
 const REMEMBERED: usize = 1_000;
 
-/// What offers are asked for: environment, class, kind of work; and the buyer, for the few whom somebody blocks.
-type Wanted = (String, Option<String>, &'static str, Option<Address>);
+/// What offers are asked for: environment, class, kind of work, who may see the scene; and the buyer, for the few whom somebody
+/// blocks and those who do not let everybody see it.
+type Wanted = (String, Option<String>, &'static str, Who, Option<Address>);
 
 /// Asks of the offers that would take some kind of work, lowest first, one for each owner.
 #[derive(Debug, Clone)]
@@ -79,8 +80,9 @@ impl State {
 
 /// The asks for this work now; true where they were not remembered.
 pub(crate) fn asks_for(state: &State, job: &Job, work: &Work, now: Millis) -> (Asks, bool) {
-    let buyer = state.blocked.contains_key(&job.owner).then_some(job.owner);
-    let wanted = (job.environment.clone(), job.class.clone(), work.kind(), buyer);
+    let who = job.machines.who;
+    let buyer = (who != Who::Any || state.blocked.contains_key(&job.owner)).then_some(job.owner);
+    let wanted = (job.environment.clone(), job.class.clone(), work.kind(), who, buyer);
     match state.asks.known.get(&wanted) {
         Some(known) if now.since(known.at) < FRESH_MS => (known.clone(), false),
         _ => (Asks { wanted, at: now, lowest_first: look(state, job, work, now).into() }, true),
@@ -95,6 +97,7 @@ fn look(state: &State, job: &Job, work: &Work, now: Millis) -> Vec<Amount> {
             && !n.draining
             && state.is_online(&n.id, now)
             && n.offer.takes(&job.owner, work)
+            && state.may_see(job, &n.owner)
             && (0..n.cards.len()).any(|card| fits(job, n, card as u16))
     });
     for node in open {

@@ -90,6 +90,7 @@ fn eligible(draft: &Draft<'_>, audit: &Audit, node: &Node) -> bool {
     audit.state == AuditState::Open
         && attempt.provider != node.owner
         && job.owner != node.owner
+        && draft.state.may_see(job, &node.owner)
         && apart
         && node.offer.environments.contains(&job.environment)
         && (!audit.excluded.contains(&node.owner) || nobody_else_came)

@@ -65,6 +65,10 @@ pub struct Config {
     pub validator_stake: Amount,
     /// Least price of any lease.
     pub least_price: Amount,
+    /// Accepted tasks, without a stake fault, that make an account trusted by everybody…
+    pub trusted_accepted: u64,
+    /// …together with so much stake.
+    pub trusted_stake: Amount,
 }
 
 impl Default for Config {
@@ -101,6 +105,8 @@ impl Default for Config {
             insurance_ppm: 250_000,
             validator_stake: Amount::tatau(1),
             least_price: Amount(1_000),
+            trusted_accepted: 1_000,
+            trusted_stake: Amount::tatau(100),
         }
     }
 }

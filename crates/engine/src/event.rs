@@ -3,8 +3,8 @@
 use crate::{Asks, Change, Effect};
 use serde::Serialize;
 use tatau_model::{
-    Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, JobId, JobKind, Measurement, Node, Offer,
-    OutputFile, Receipt, Strategy,
+    Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, JobId, JobKind, Machines, Measurement, Node,
+    Offer, OutputFile, Receipt, Strategy,
 };
 
 /// A job as the server checked it; the engine gives it a number and its escrow.
@@ -28,6 +28,8 @@ pub struct NewJob {
     pub class: Option<String>,
     /// How offers are chosen.
     pub strategy: Strategy,
+    /// Whose machines may work on it.
+    pub machines: Machines,
     /// Moves to the escrow now.
     pub cap: Amount,
     /// Reference milliseconds a unit, from the inspection's probe.
@@ -76,6 +78,8 @@ pub enum Event {
     SetNode { node: Address, by: Address, change: NodeChange },
     /// The operator shuts an account out of new work, or lets it in again.
     Bar { owner: Address, barred: bool },
+    /// An owner marks an account as trusted with scenes, or takes that back.
+    Trust { owner: Address, account: Address, trusted: bool },
     /// A node stops or starts taking leases.
     Drain { node: Address, draining: bool },
     /// A buyer submits a job.

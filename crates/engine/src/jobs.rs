@@ -2,8 +2,8 @@
 
 use crate::{Draft, Effect, NewJob, Refusal, Reply, accounts, lease_ends};
 use tatau_model::{
-    AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Preview,
-    Purpose, Strategy, TaskId, TaskState, Work,
+    AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Machines,
+    Preview, Purpose, Strategy, TaskId, TaskState, Who, Work,
 };
 use tatau_workload::planner;
 
@@ -26,8 +26,12 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
     if new.request_key.is_empty() || new.request_key.len() > 100 {
         return bad("a request key has 1 to 100 bytes");
     }
-    if !new.cap.is_positive() {
+    let own = new.machines.who == Who::Own;
+    if !new.cap.is_positive() && !(own && new.cap == Amount::ZERO) {
         return bad("the cap must be more than zero");
+    }
+    if new.machines.own_first_ms > Machines::MOST_OWN_FIRST_MS {
+        return bad("the market waits at most a week for your own machines");
     }
     match &new.kind {
         JobKind::Benchmark { .. } => return bad("benchmarks are made by the platform"),
@@ -58,6 +62,7 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
         environment: new.environment,
         class: new.class,
         strategy: new.strategy,
+        machines: new.machines,
         cap: new.cap,
         spent: Amount::ZERO,
         reference_ms: new.reference_ms,
@@ -67,11 +72,16 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
     };
     let tasks = u64::try_from(planner::total_tasks(&job)).unwrap_or(u64::MAX);
     let least = draft.state.config.least_price.scale(tasks, 1)?;
-    if job.cap < least {
+    if !own && job.cap < least {
         return Err(Refusal::new(
             "invalid",
             format!("the cap is below {least} TATAU, the least price of so many tasks"),
         ));
+    }
+    if job.machines.who == Who::Trusted && !draft.state.has_validator(&job, draft.now) {
+        let sentence = "nobody whom you trust checks work now, and nothing is paid unchecked: mark an account that validates, \
+                        or let others see the scene";
+        return Err(Refusal::new("conflict", sentence));
     }
     start(draft, job);
     Ok(Reply::Job(id))
@@ -93,6 +103,7 @@ pub(crate) fn start_benchmark(draft: &mut Draft<'_>, owner: Address, node: Addre
         environment,
         class: None,
         strategy: Strategy::Fastest,
+        machines: Machines::default(),
         cap: Amount::ZERO,
         spent: Amount::ZERO,
         reference_ms: 0,

@@ -121,6 +121,7 @@ fn others_online(draft: &Draft<'_>, job: &Job, work: &Work, tried: &[Address]) -
             && n.offer.provides
             && !n.draining
             && n.offer.takes(&job.owner, work)
+            && state.may_see(job, &n.owner)
             && state.is_online(&n.id, now)
             && (0..n.cards.len()).any(|card| fits(job, n, card as u16))
     })
@@ -183,7 +184,8 @@ pub(crate) fn void(draft: &mut Draft<'_>, id: AttemptId, code: &str, sentence: &
     let attempt = draft.attempt_mut(id)?;
     attempt.become_state(AttemptState::Void { code: code.to_owned(), sentence: sentence.to_owned() })?;
     let attempt = attempt.clone();
-    if code != "returned" && code != "cancelled" && code != "job_failed" {
+    let own = draft.job(attempt.job)?.is_own_work(&attempt.provider);
+    if !own && code != "returned" && code != "cancelled" && code != "job_failed" {
         draft.account_mut(attempt.provider)?.lost_leases += 1;
     }
     release(draft, &attempt)?;

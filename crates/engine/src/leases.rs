@@ -37,13 +37,11 @@ pub(crate) fn lease(
         if leases_on(draft, id, Some(card)) >= draft.state.config.leases_per_card as usize {
             continue;
         }
-        // A newcomer may not sit on much work: two leases, and one more for each that it did well.
+        // A newcomer may not sit on much work of others: two leases, and one more for each that it did well.
         let account = draft.account(node.owner)?;
-        let trusted = usize::try_from(account.accepted).unwrap_or(usize::MAX).saturating_add(2);
-        if !account.established && leases_on(draft, id, None) >= trusted {
-            break;
-        }
-        if let Some(task) = pick(draft, node, card, warm)? {
+        let most = usize::try_from(account.accepted).unwrap_or(usize::MAX).saturating_add(2);
+        let own_alone = !account.established && leases_on(draft, id, None) >= most;
+        if let Some(task) = pick(draft, node, card, warm, own_alone)? {
             given.push(grant(draft, node, card, task, rng)?);
         }
     }
@@ -60,8 +58,14 @@ fn leases_on(draft: &Draft<'_>, id: Address, card: Option<u16>) -> usize {
     stored + drafted
 }
 
-/// The first task that this card may have: warm jobs first, then the oldest.
-fn pick(draft: &mut Draft<'_>, node: &Node, card: u16, warm: &[JobId]) -> Result<Option<TaskId>, Refusal> {
+/// The first task that this card may have: warm jobs first, then the oldest. `own_alone`: only of its owner's jobs.
+fn pick(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    card: u16,
+    warm: &[JobId],
+    own_alone: bool,
+) -> Result<Option<TaskId>, Refusal> {
     let state = draft.state;
     let mut order: Vec<JobId> =
         warm.iter().take(16).filter(|j| state.ready.contains_key(j)).copied().collect();
@@ -69,18 +73,23 @@ fn pick(draft: &mut Draft<'_>, node: &Node, card: u16, warm: &[JobId]) -> Result
     order.extend(state.on_market.iter().filter(|j| !warm.contains(j)).take(JOBS_LOOKED_AT));
     for id in order {
         let job = draft.job(id)?;
-        if job.state != JobState::Running || !fits(job, node, card) {
+        let own = job.owner == node.owner;
+        let seen = own || (!own_alone && state.may_see(job, &node.owner));
+        if job.state != JobState::Running || !seen || !fits(job, node, card) {
             continue;
         }
+        let now = draft.now;
+        let (first, created, free) = (job.machines.own_first_ms, job.created, job.is_own_work(&node.owner));
         let found = state.ready.get(&id).into_iter().flatten().take(TASKS_LOOKED_AT).find(|(_, task)| {
             draft.task(*task).is_ok_and(|t| {
                 t.state == TaskState::Ready
                     && !t.excluded.contains(&node.owner)
                     && node.offer.takes(&job.owner, &t.work)
+                    && (own || now.since(t.since.max(created)) >= first)
             })
         });
         let Some((_, task)) = found.copied() else { continue };
-        if affordable(draft, id, task, node)? {
+        if free || affordable(draft, id, task, node)? {
             return Ok(Some(task));
         }
     }
@@ -110,7 +119,8 @@ fn affordable(draft: &mut Draft<'_>, id: JobId, task: TaskId, node: &Node) -> Re
     let (asks, fresh) = asks_for(draft.state, job, &waiting.work, draft.now);
     let limit = limit_of_sorted(job.strategy, asks.lowest_first());
     // Offers that ask little and take nothing must not hold a job up: after a while any ask within the money does.
-    let patient = draft.now.since(waiting.since.max(job.created)) < STRATEGY_MS;
+    let patient =
+        draft.now.since(waiting.since.max(job.created).plus(job.machines.own_first_ms)) < STRATEGY_MS;
     let wanted = !patient || limit.is_some_and(|limit| ask <= limit);
     let taken = wanted && covered(draft, job, &waiting.work, ask)?;
     let lowest = asks.lowest_first().first().copied().unwrap_or(ask);
@@ -173,14 +183,15 @@ fn grant(
     let config = &draft.state.config;
     let job = draft.job(job_id)?;
     let (buyer, reference_ms) = (job.owner, units::reference_ms(&work, job));
-    let price = price(draft, job, &work, node.offer.ask_per_reference_hour)?;
+    let own = job.is_own_work(&node.owner);
+    let price = if own { Amount::ZERO } else { price(draft, job, &work, node.offer.ask_per_reference_hour)? };
     let id = draft.next_attempt();
 
     let free = draft.balance(node.owner, Purpose::StakeFree);
     let pay = price.sub(price.scale(config.fee_ppm, 1_000_000)?)?;
     let wanted = pay.times(i64::try_from(config.stake_factor).unwrap_or(i64::MAX))?;
     // Without cover by stake, an established provider is audited like a newcomer.
-    let newcomer = !draft.account(node.owner)?.established || free < wanted;
+    let newcomer = !own && (!draft.account(node.owner)?.established || free < wanted);
     let reserved = wanted.min(free);
     let stake = |purpose| AccountKey::Owner(node.owner, purpose);
     let purse = |purpose| AccountKey::Owner(buyer, purpose);

@@ -18,6 +18,7 @@ mod nodes;
 mod receipts;
 mod sanity;
 mod settling;
+mod sight;
 pub mod state;
 mod state_read;
 mod step;

@@ -2,7 +2,9 @@
 
 use crate::State;
 use std::collections::BTreeMap;
-use tatau_model::{AccountKey, Amount, AttemptState, AuditState, JobState, Purpose, TaskState, Work};
+use tatau_model::{
+    AccountKey, Amount, AttemptState, AuditState, JobKind, JobState, Purpose, TaskState, Who, Work,
+};
 
 /// All broken invariants, one sentence each; empty when all is well.
 pub fn sanity_check(state: &State) -> Vec<String> {
@@ -131,6 +133,18 @@ fn audits(state: &State, problems: &mut Vec<String>) {
             .iter()
             .filter(|a| matches!(a.state, AuditState::Judged { verdict: tatau_model::Verdict::Pass }))
             .count();
+        let job = state.jobs.get(&attempt.job);
+        if job.is_some_and(|job| job.is_own_work(&attempt.provider)) {
+            if attempt.price != Amount::ZERO || !audits.is_empty() {
+                problems.push(format!("{} is its buyer's own work, yet priced or audited", attempt.id));
+            }
+            continue;
+        }
+        if job
+            .is_some_and(|job| job.machines.who == Who::Own && !matches!(job.kind, JobKind::Benchmark { .. }))
+        {
+            problems.push(format!("{} is a stranger's, of a job for own machines alone", attempt.id));
+        }
         let checked = attempt.newcomer || matches!(work, Some(Work::Render { .. } | Work::Benchmark));
         if attempt.state == AttemptState::Accepted && checked && passed == 0 {
             problems.push(format!("{} was accepted without a passed audit", attempt.id));

@@ -19,6 +19,7 @@ pub fn step(state: &State, event: Event, now: Millis, rng: &mut impl Rng) -> Res
         Event::Heard { node, revision } => nodes::heard(d, node, revision),
         Event::SetNode { node, by, change } => nodes::set(d, node, by, change),
         Event::Bar { owner, barred } => accounts::bar(d, owner, barred),
+        Event::Trust { owner, account, trusted } => accounts::trust(d, owner, account, trusted),
         Event::Drain { node, draining } => nodes::drain(d, node, draining),
         Event::SubmitJob(new) => jobs::submit(d, new),
         Event::CancelJob { job, by } => jobs::cancel(d, job, by),

@@ -13,9 +13,13 @@ const SPOILT_AUDITS: u32 = 12;
 /// So many stake faults bars an account from leases.
 const FAULTS_TO_BAR: u64 = 3;
 
-/// Outputs are here and the challenge is drawn: open the audits, or accept where the draw spared this one.
+/// Outputs are here and the challenge is drawn: open the audits, or accept where the draw spared this one or the buyer's own machine
+/// made it.
 pub(crate) fn begin(draft: &mut Draft<'_>, id: AttemptId, challenge: Digest) -> Result<(), Refusal> {
     let attempt = draft.attempt(id)?;
+    if draft.job(attempt.job)?.is_own_work(&attempt.provider) {
+        return accept(draft, id);
+    }
     let work = &draft.task(attempt.task)?.work;
     let need = need(attempt.newcomer, work, &challenge, draft.state.config.rerun_ppm);
     if need.passes == 0 {
@@ -210,7 +214,7 @@ pub(crate) fn accept(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal
     draft.task_mut(attempt.task)?.become_state(TaskState::Accepted)?;
     if matches!(draft.task(attempt.task)?.work, Work::Benchmark) {
         place_card(draft, &attempt)?;
-    } else {
+    } else if !draft.job(attempt.job)?.is_own_work(&attempt.provider) {
         draft.account_mut(attempt.provider)?.accepted += 1;
         accounts::update_standing(draft, attempt.provider)?;
     }
@@ -255,6 +259,9 @@ pub(crate) fn reject(
     provers: &[AuditId],
 ) -> Result<(), Refusal> {
     let attempt = draft.attempt(id)?.clone();
+    if draft.job(attempt.job)?.is_own_work(&attempt.provider) {
+        return give_up(draft, id, code, sentence);
+    }
     conclude_audits(draft, id, Some(Verdict::Fail))?;
     let slashed = settling::slash(draft, &attempt, provers)?;
     let account = draft.account_mut(attempt.provider)?;

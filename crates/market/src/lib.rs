@@ -6,8 +6,10 @@
 mod admit;
 mod blame;
 mod lease;
+mod who;
 
 pub use admit::{admits, limit_of_sorted, unit_price_limit};
 pub use blame::{Blame, blame, may_be_buyers};
 pub use lease::{LeaseTerms, expected_ms};
 pub use tatau_model::Change;
+pub use who::{Standing, may_see};

@@ -25,11 +25,17 @@ pub struct Account {
     pub last_audit_fault: Option<Millis>,
     /// Past earn-in: stake and record suffice for light audits.
     pub established: bool,
+    /// Accounts whose machines may see scenes of this owner's that are for trusted machines, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusts: Vec<Address>,
     /// Slashed for a stake fault at least once; takes no further leases until an operator lifts it.
     pub barred: bool,
 }
 
 impl Account {
+    /// Most accounts that one owner marks as trusted.
+    pub const MOST_TRUSTED: usize = 1_000;
+
     /// A newcomer.
     pub fn new(owner: Address, opened: Millis) -> Self {
         Self {
@@ -42,6 +48,7 @@ impl Account {
             audit_faults: 0,
             last_audit_fault: None,
             established: false,
+            trusts: Vec::new(),
             barred: false,
         }
     }

@@ -105,6 +105,62 @@ pub enum Strategy {
     Fastest,
 }
 
+/// Who may see a job's scene: who works on a task of it, and who checks one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// Anybody on the market.
+    #[default]
+    Any,
+    /// The buyer's own machines, accounts that the buyer marked, and those with a long record and much stake.
+    Trusted,
+    /// The buyer's own machines alone. Nobody else checks what they make.
+    Own,
+}
+
+impl Who {
+    /// Anybody?
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    pub fn is_any(&self) -> bool {
+        *self == Self::Any
+    }
+
+    /// Its name in forms, flags and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Trusted => "trusted",
+            Self::Own => "own",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Any, Self::Trusted, Self::Own].into_iter().find(|who| who.name() == name)
+    }
+}
+
+/// Whose machines a job may use, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Machines {
+    /// Who may see the scene.
+    pub who: Who,
+    /// The market gets a task only after it has waited so long for the buyer's own machines, ms; 0: at once.
+    #[serde(default)]
+    pub own_first_ms: u64,
+}
+
+impl Machines {
+    /// Longest wait for one's own machines, ms: a week.
+    pub const MOST_OWN_FIRST_MS: u64 = 7 * 24 * 3_600_000;
+
+    /// Anybody's, at once?
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Where a job stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
@@ -175,6 +231,9 @@ pub struct Job {
     pub class: Option<String>,
     /// How offers are chosen.
     pub strategy: Strategy,
+    /// Whose machines may work on it.
+    #[serde(default, skip_serializing_if = "Machines::is_default")]
+    pub machines: Machines,
     /// It can never cost more than this.
     pub cap: Amount,
     /// Paid for accepted work so far, fee included.
@@ -190,6 +249,17 @@ pub struct Job {
 }
 
 impl Job {
+    /// Is work of `provider` on this job the buyer's own: free, checked by nobody, and no part of anybody's record? An inspection
+    /// only where the job is for own machines alone, because its report sets the price for others.
+    pub fn is_own_work(&self, provider: &Address) -> bool {
+        let own = match &self.kind {
+            JobKind::Benchmark { .. } => false,
+            JobKind::Inspect => self.machines.who == Who::Own,
+            JobKind::Render(_) => true,
+        };
+        own && self.owner == *provider
+    }
+
     /// Moves to `next`, or says why not.
     pub fn become_state(&mut self, next: JobState) -> Result<(), IllegalTransition> {
         if !self.state.allows(&next) {

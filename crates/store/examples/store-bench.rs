@@ -116,6 +116,7 @@ impl Bench {
             environment: "blender-5.0".into(),
             class: None,
             strategy: Strategy::Balanced,
+            machines: tatau_model::Machines::default(),
             cap,
             spent: Amount::ZERO,
             reference_ms: 1,

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::path::PathBuf;
 use tatau_client::Client;
-use tatau_model::{BlobId, JobId};
+use tatau_model::{BlobId, JobId, Who};
 use tatau_workload::inspection::{Report, SceneFile};
 
 /// Most inspections; each may find files in libraries that the one before brought.
@@ -33,11 +33,13 @@ pub struct Closed {
 }
 
 /// Uploads the scene with everything it needs, inspecting it as often as that takes (at most [`MAX_ROUNDS`]).
-/// Each inspection costs at most the platform's inspection cap. `allowed`: folders where files may lie too.
+/// Each inspection costs at most the platform's inspection cap. `allowed`: folders where files may lie too. `who`: whose machines may
+/// open it.
 pub async fn close(
     client: &Client,
     scene: &Scene,
     allowed: &[PathBuf],
+    who: Who,
     watch: &mut dyn Watch,
 ) -> Result<Closed, SubmitError> {
     let platform = client.platform().await?;
@@ -46,7 +48,7 @@ pub async fn close(
     for round in 1..=MAX_ROUNDS {
         let inputs = upload(client, &set, &mut hashed, platform.max_blob_bytes, watch).await?;
         let (inspection, report) =
-            inspect(client, scene.stem(), &inputs, platform.inspection_cap, round, watch).await?;
+            inspect(client, scene.stem(), &inputs, platform.inspection_cap, who, round, watch).await?;
         if !report.refusals.is_empty() {
             return Err(SubmitError::Scene(
                 report.refusals.iter().map(|told| sentence(&told.sentence)).collect(),

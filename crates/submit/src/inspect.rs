@@ -4,7 +4,7 @@ use crate::{Event, SubmitError, Watch, upload::Inputs};
 use std::{collections::BTreeMap, time::Duration};
 use tatau_api::{JobView, SubmitJob};
 use tatau_client::Client;
-use tatau_model::{Amount, Job, JobId, JobState, OutputFile, Strategy, Work};
+use tatau_model::{Amount, Job, JobId, JobState, Machines, OutputFile, Strategy, Who, Work};
 use tatau_workload::{inspection::Report, trace};
 
 /// The environment that scenes are opened in.
@@ -22,11 +22,12 @@ pub(crate) async fn inspect(
     name: &str,
     inputs: &Inputs,
     cap: Amount,
+    who: Who,
     round: u32,
     watch: &mut dyn Watch,
 ) -> Result<(JobId, Report), SubmitError> {
     for attempt in 0..MOST_TRIES {
-        let asked = client.submit_job(&order(name, inputs, cap, attempt)).await?;
+        let asked = client.submit_job(&order(name, inputs, cap, who, attempt)).await?;
         // An earlier run's: it is over, and stays so.
         if matches!(asked.job.state, JobState::Cancelled | JobState::Failed { .. }) {
             continue;
@@ -42,9 +43,10 @@ pub(crate) async fn inspect(
 }
 
 /// The same inputs ask with the same key, so that a second run pays for no second inspection.
-fn order(name: &str, inputs: &Inputs, cap: Amount, attempt: u32) -> SubmitJob {
+fn order(name: &str, inputs: &Inputs, cap: Amount, who: Who, attempt: u32) -> SubmitJob {
+    let circle = if who.is_any() { String::new() } else { format!(" {}", who.name()) };
     let key = blake3::hash(
-        format!("inspect {ENVIRONMENT} {} {} {attempt}", inputs.manifest, inputs.scene).as_bytes(),
+        format!("inspect {ENVIRONMENT} {} {} {attempt}{circle}", inputs.manifest, inputs.scene).as_bytes(),
     );
     SubmitJob {
         name: format!("inspection of {}", name.chars().take(80).collect::<String>()),
@@ -59,7 +61,8 @@ fn order(name: &str, inputs: &Inputs, cap: Amount, attempt: u32) -> SubmitJob {
         preview: false,
         class: None,
         strategy: Strategy::Fastest,
-        cap,
+        machines: Machines { who, own_first_ms: 0 },
+        cap: if who == Who::Own { Amount::ZERO } else { cap },
         request_key: key.to_hex().to_string(),
     }
 }

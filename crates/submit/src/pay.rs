@@ -6,7 +6,7 @@ use crate::{
 };
 use tatau_api::{JobView, SubmitJob};
 use tatau_client::Client;
-use tatau_model::{Amount, BlobId, JobId, Strategy};
+use tatau_model::{Amount, BlobId, JobId, Machines, Strategy};
 use tatau_workload::{frames, template};
 
 /// Everything that a render job is made of.
@@ -30,6 +30,8 @@ pub struct Order {
     pub class: Option<String>,
     /// How offers are chosen.
     pub strategy: Strategy,
+    /// Whose machines may work on it.
+    pub machines: Machines,
     /// Moves to escrow.
     pub cap: Amount,
     /// From [`request_key`].
@@ -67,6 +69,7 @@ pub async fn pay(client: &Client, order: &Order, watch: &mut dyn Watch) -> Resul
         preview: order.preview,
         class: order.class.clone(),
         strategy: order.strategy,
+        machines: order.machines,
         cap: order.cap,
         request_key: order.request_key.clone(),
     };

@@ -3,7 +3,7 @@
 use crate::{Closed, SubmitError};
 use tatau_api::{Quote, QuoteRequest, QuoteRow};
 use tatau_client::Client;
-use tatau_model::{Amount, Strategy};
+use tatau_model::{Amount, Strategy, Who};
 
 /// The buyer's wishes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,8 +22,9 @@ pub async fn quote(
     closed: &Closed,
     frames: &str,
     video: bool,
+    who: Who,
 ) -> Result<Quote, SubmitError> {
-    let request = QuoteRequest { inspection: closed.inspection, frames: frames.to_owned(), video };
+    let request = QuoteRequest { inspection: closed.inspection, frames: frames.to_owned(), video, who };
     Ok(client.quote(&request).await?)
 }
 

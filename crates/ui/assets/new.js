@@ -101,7 +101,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const blobs = await send(some.map(([, file]) => file), hasher, told, running.signal, most);
       const files = some.map(([path, file], at) => ({ path, blob: blobs[at], bytes: file.size }));
       told.say("Looking at the scene", "Sending the list of files.", null);
-      const made = await call("POST", "/new", { json: { name: "", scene, files, bundle: await bundle() }, signal: running.signal });
+      const made = await call("POST", "/new", { json: { name: "", scene, files, bundle: await bundle(), who: document.querySelector("#who input:checked")?.value || "any" }, signal: running.signal });
       location.assign(await close(made.order, entries, hasher, told, running.signal, most));
     } catch (error) {
       if (running.signal.aborted) told.box.hidden = true; else told.problem(error.message || String(error));

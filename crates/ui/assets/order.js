@@ -38,8 +38,9 @@ document.addEventListener("DOMContentLoaded", () => {
     get("short").hidden = enough;
     if (!enough) get("short-out").textContent = amount(cap - balance);
     const checked = get("checked")?.dataset.checked === "true";
-    pay.disabled = !checked || !enough || cap <= 0;
-    pay.textContent = checked ? "Pay and render" : "Being checked…";
+    const free = pay.dataset.free === "true";
+    pay.disabled = !checked || (!free && (!enough || cap <= 0));
+    pay.textContent = !checked ? "Being checked…" : free ? "Render" : "Pay and render";
   };
 
   // One row and one cap are chosen: everything shows them.
@@ -63,6 +64,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const wire = () => {
     const all = rows();
     if (!all.length) { settle(); return; }
+    if (get("pay").dataset.free === "true") { settle(); return; }
     get("sliders").hidden = false;
     const money = scale(all, (r) => r.price, (r) => r.cap);
     const time = scale(all, (r) => r.time, (r) => r.time);

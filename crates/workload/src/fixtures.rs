@@ -39,6 +39,7 @@ fn job(kind: JobKind) -> Job {
         environment: "blender-5.0".into(),
         class: None,
         strategy: Strategy::Balanced,
+        machines: tatau_model::Machines::default(),
         cap: Amount::tatau(1),
         spent: Amount::ZERO,
         reference_ms: 160,

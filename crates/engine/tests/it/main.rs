@@ -3,4 +3,5 @@
 mod fleet;
 mod life;
 mod pauses;
+mod sight;
 mod world;

@@ -4,8 +4,8 @@ use std::path::Path;
 use tatau_engine::{Config, Event, NewJob, State, step};
 use tatau_evidence::SigningKey;
 use tatau_model::{
-    Address, Amount, BlobId, Card, CardKind, Change, Clock, JobKind, Millis, Node, NodeSettings, Offer,
-    OutputFile, Preview, RenderSpec, Strategy, SystemClock,
+    Address, Amount, BlobId, Card, CardKind, Change, Clock, JobKind, Machines, Millis, Node, NodeSettings,
+    Offer, OutputFile, Preview, RenderSpec, Strategy, SystemClock,
 };
 use tatau_store::Store;
 
@@ -165,6 +165,7 @@ impl Founding {
             environment: "blender-5.0".into(),
             class: None,
             strategy: Strategy::Fastest,
+            machines: Machines::default(),
             cap: Amount::tatau(900_000),
             reference_ms: 1_000,
             request_key: "bench".into(),

@@ -89,6 +89,7 @@ fn small() -> Router<Arc<App>> {
         .route("/v1/account/statement", get(account::statement::statement))
         .route("/v1/account/password", put(account::password::set))
         .route("/v1/account/stake", post(account::stake::stake))
+        .route("/v1/account/trust", post(account::trust::trust))
         .route("/v1/account/unstake", post(account::stake::unstake))
         .route("/v1/tokens", post(tokens::open::open))
         .route("/v1/sessions", post(sessions::open))

@@ -42,6 +42,7 @@ fn job(kind: JobKind, inputs: Option<BlobId>) -> Job {
         environment: "blender-5.0".into(),
         class: None,
         strategy: Strategy::Balanced,
+        machines: tatau_model::Machines::default(),
         cap: Amount::ZERO,
         spent: Amount::ZERO,
         reference_ms: 1,

@@ -134,6 +134,19 @@ impl World {
         self.providers.iter().find(|p| p.character == character).map(|p| p.owner).expect("such a provider")
     }
 
+    pub fn buyer(&self) -> Address {
+        self.buyer
+    }
+
+    /// Nodes that provide, each with its owner.
+    pub fn providers(&self) -> Vec<(Address, Address)> {
+        self.providers.iter().map(|p| (p.node, p.owner)).collect()
+    }
+
+    pub fn validator_owner(&self, index: usize) -> Address {
+        self.validators[index].owner
+    }
+
     pub fn make_liar(&mut self, validator: usize) {
         self.validators[validator].liar = true;
     }
@@ -175,6 +188,7 @@ impl World {
             environment: "blender-5.0".into(),
             class: None,
             strategy: Strategy::Fastest,
+            machines: tatau_model::Machines::default(),
             cap: Amount::tatau(5),
             reference_ms: 120,
             request_key: format!("request-{}", self.requests),

@@ -6,6 +6,7 @@ mod password;
 mod show;
 mod stake;
 mod tokens;
+mod trust;
 
 use super::PageError;
 use crate::{app::App, error::ApiError, session::Session};
@@ -25,6 +26,8 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/account/browsers", post(browsers::end))
         .route("/account/stake", post(stake::put_up))
         .route("/account/unstake", post(stake::take_back))
+        .route("/account/trust", post(trust::mark))
+        .route("/account/trust/remove", post(trust::take_back))
 }
 
 /// What was done, as the page's address names it and as the page then says it.
@@ -33,6 +36,8 @@ const DONE: &[(&str, &str)] = &[
     ("token-removed", "The token counts no more."),
     ("browsers", "All other browsers are signed out."),
     ("stake", "The stake is up."),
+    ("trusted", "Machines of that account may see what you keep for trusted machines."),
+    ("untrusted", "Machines of that account get no more scenes that are for trusted machines."),
     ("unstake", "The stake is on its way out; it becomes available when its time is over."),
 ];
 

@@ -83,6 +83,10 @@ struct Page {
     new_token: Option<(String, String)>,
     browsers: Vec<BrowserLine>,
     unbond_time: String,
+    /// Addresses of accounts that are trusted with scenes.
+    trusts: Vec<String>,
+    /// What makes an account trusted by everybody.
+    line: String,
 }
 
 pub(crate) async fn show(
@@ -151,6 +155,11 @@ pub(super) async fn page(app: &App, session: &Session, said: Said) -> Result<Res
         new_token,
         browsers: browsers(app, session).await?,
         unbond_time: words::duration(app.config.unbond_ms),
+        trusts: account.trusts.iter().map(ToString::to_string).collect(),
+        line: format!(
+            "{} accepted tasks, no wrong result and {} TATAU of stake",
+            app.config.trusted_accepted, app.config.trusted_stake
+        ),
     };
     Ok((status, html(&page)?).into_response())
 }

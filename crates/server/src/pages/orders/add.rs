@@ -65,6 +65,6 @@ pub(crate) async fn add(
         all.insert(path.clone(), ManifestFile { path, blob, bytes });
     }
     let name = name_of(&job.name).to_owned();
-    let next = inspect(&app, owner, &name, &job.scene, all.into_values().collect()).await?;
+    let next = inspect(&app, owner, &name, &job.scene, all.into_values().collect(), job.machines.who).await?;
     Ok(Json(Made { order: format!("/orders/{next}") }))
 }

@@ -8,7 +8,7 @@ use crate::{
 use std::collections::BTreeMap;
 use tatau_api::SubmitJob;
 use tatau_blobs::{Manifest, ManifestFile};
-use tatau_model::{Address, JobId, JobState, Strategy};
+use tatau_model::{Address, Amount, JobId, JobState, Machines, Strategy, Who};
 use tatau_workload::runtime;
 
 /// How often an inspection that ended without a report is asked for anew.
@@ -23,6 +23,7 @@ pub(super) async fn inspect(
     name: &str,
     scene: &str,
     files: Vec<ManifestFile>,
+    who: Who,
 ) -> Result<JobId, ApiError> {
     let manifest = Manifest::new(files).map_err(|e| ApiError::invalid(e.to_string()))?;
     let json = manifest.to_json().map_err(|e| ApiError::invalid(e.to_string()))?;
@@ -30,7 +31,9 @@ pub(super) async fn inspect(
     let inputs = stored.map_err(|e| uploads::refused(&e))?;
     let environment = runtime::ENVIRONMENTS.first().map_or("", |e| e.name);
     for attempt in 0..MOST_TRIES {
-        let key = blake3::hash(format!("inspect {environment} {inputs} {scene} {attempt}").as_bytes());
+        let circle = if who.is_any() { String::new() } else { format!(" {}", who.name()) };
+        let key =
+            blake3::hash(format!("inspect {environment} {inputs} {scene} {attempt}{circle}").as_bytes());
         let request = SubmitJob {
             name: format!("inspection of {}", clean(name, scene)),
             template: None,
@@ -44,7 +47,8 @@ pub(super) async fn inspect(
             preview: false,
             class: None,
             strategy: Strategy::Fastest,
-            cap: INSPECTION_CAP,
+            machines: Machines { who, own_first_ms: 0 },
+            cap: if who == Who::Own { Amount::ZERO } else { INSPECTION_CAP },
             request_key: key.to_hex().to_string(),
         };
         let id = submit::place(app, owner, request).await?;

@@ -13,7 +13,7 @@ use axum::{Json, extract::State, response::Html};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tatau_blobs::ManifestFile;
-use tatau_model::BlobId;
+use tatau_model::{BlobId, Who};
 use tatau_ui::Frame;
 use tatau_workload::{bundle_files, frames};
 
@@ -48,6 +48,9 @@ struct Drop {
     files: Vec<Dropped>,
     #[serde(default)]
     bundle: Option<Bundle>,
+    /// Whose machines may see it.
+    #[serde(default)]
+    who: Who,
 }
 
 /// Texts of a bundle folder.
@@ -66,7 +69,7 @@ pub(crate) struct Made {
 
 pub(crate) async fn make(State(app): State<Arc<App>>, call: Call) -> Result<Json<Made>, ApiError> {
     let owner = call.account(&app).await?;
-    let Drop { name, scene, files, bundle } = call.json()?;
+    let Drop { name, scene, files, bundle, who } = call.json()?;
     if files.len() > MOST_FILES {
         return Err(ApiError::invalid(format!(
             "at most {MOST_FILES} files go up at once; drop the scene alone, then only what it misses is asked for"
@@ -78,7 +81,7 @@ pub(crate) async fn make(State(app): State<Arc<App>>, call: Call) -> Result<Json
         blob: file.blob,
         bytes: file.bytes,
     });
-    let id = inspect(&app, owner, &name, &place::dropped(&scene), files.collect()).await?;
+    let id = inspect(&app, owner, &name, &place::dropped(&scene), files.collect(), who).await?;
     let wishes = asked.map_or_else(String::new, |query| format!("?{query}"));
     Ok(Json(Made { order: format!("/orders/{id}{wishes}") }))
 }

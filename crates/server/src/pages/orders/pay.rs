@@ -3,7 +3,7 @@
 use super::{
     inspect::name_of,
     place,
-    quote::{Wish, available, chosen_frames, pick},
+    quote::{Wish, available, chosen_frames, machines, pick},
     state::{Stage, look},
 };
 use crate::{
@@ -19,7 +19,7 @@ use axum::{
 };
 use std::sync::Arc;
 use tatau_api::SubmitJob;
-use tatau_model::{Address, Amount, JobId, JobState};
+use tatau_model::{Address, Amount, JobId, JobState, Who};
 use tatau_workload::{frames, template};
 
 /// How many jobs of the same frames one inspection may lead to.
@@ -84,7 +84,8 @@ async fn order(
     wish: &Wish,
     request_key: String,
 ) -> Result<SubmitJob, ApiError> {
-    let quote = make::quote(app, found, frames, wish.video).await?;
+    let who = found.job.machines.who;
+    let quote = make::quote(app, found, frames, wish.video, who).await?;
     let (row, cap) = pick(&quote, wish).ok_or_else(|| {
         ApiError::conflict(
             "no machine is on offer now; nothing was paid, try again when providers are online",
@@ -92,6 +93,7 @@ async fn order(
     })?;
     // What the form shows is what is set aside, also where the market has moved since.
     let cap = match wish.cap.trim() {
+        _ if who == Who::Own => Amount::ZERO,
         "" => cap,
         given => given.parse::<Amount>().ok().filter(|cap| cap.is_positive()).ok_or_else(|| {
             ApiError::invalid("the most it may cost must be an amount above zero, such as 12.5")
@@ -115,6 +117,7 @@ async fn order(
         preview: wish.preview,
         class: Some(row.class),
         strategy: row.strategy,
+        machines: machines(who, wish)?,
         cap,
         request_key,
     })

@@ -19,7 +19,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tatau_api::{Quote, QuoteRow};
-use tatau_model::{AccountKey, Address, Amount, JobId, Strategy};
+use tatau_model::{AccountKey, Address, Amount, JobId, Machines, Strategy, Who};
 use tatau_workload::frames;
 
 /// What the order's form, or the address of its page, asks for.
@@ -36,6 +36,8 @@ pub(crate) struct Wish {
     pub row: String,
     /// Decimal TATAU; empty: the row's own.
     pub cap: String,
+    /// Minutes that the market waits for the buyer's own machines; empty: not at all.
+    pub own_first: String,
     /// How many finished jobs of the same frames are not meant.
     pub again: u32,
 }
@@ -61,6 +63,17 @@ impl Wish {
     }
 }
 
+/// Whose machines are to work, by the inspection's choice and the form's word.
+pub(super) fn machines(who: Who, wish: &Wish) -> Result<Machines, ApiError> {
+    let minutes = match wish.own_first.trim() {
+        "" => 0,
+        given => given.parse::<u32>().map_err(|_| {
+            ApiError::invalid("how long your own machines come first must be whole minutes, such as 30")
+        })?,
+    };
+    Ok(Machines { who, own_first_ms: u64::from(minutes) * 60_000 })
+}
+
 /// The table, the sliders, what is paid.
 #[derive(Template)]
 #[template(path = "pages/orders/quote.html")]
@@ -75,6 +88,8 @@ pub(super) struct Prices {
     picked: Option<(QuoteRow, Amount)>,
     /// What the account lacks for that cap; empty where it lacks nothing.
     lacks: String,
+    /// The buyer's own machines alone do it, for nothing.
+    own: bool,
 }
 
 struct Row {
@@ -123,12 +138,13 @@ pub(super) async fn prices(
         balance,
         picked: None,
         lacks: String::new(),
+        own: found.job.machines.who == Who::Own,
     };
     let frames = match chosen_frames(found, wish) {
         Ok(frames) => frames,
         Err(refused) => return Ok(nothing(Some(refused.sentence))),
     };
-    let quote = match make::quote(app, found, &frames, wish.video).await {
+    let quote = match make::quote(app, found, &frames, wish.video, found.job.machines.who).await {
         Ok(quote) => quote,
         Err(refused) if refused.status.is_client_error() => return Ok(nothing(Some(refused.sentence))),
         Err(error) => return Err(error),

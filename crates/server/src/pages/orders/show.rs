@@ -20,7 +20,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use std::sync::Arc;
-use tatau_model::{Job, JobId, JobKind};
+use tatau_model::{Job, JobId, JobKind, Who};
 use tatau_ui::Frame;
 use tatau_workload::frames;
 
@@ -61,6 +61,9 @@ struct Found {
     /// The scene's path in what was dropped.
     scene: String,
     checked: bool,
+    who: Who,
+    /// The owner has machines: they may come first.
+    has_machines: bool,
     wish: Wish,
     prices: Option<Prices>,
 }
@@ -126,6 +129,8 @@ async fn described(
     let missing = missing(found);
     let good = missing.is_empty() && report.refusals.is_empty();
     let prices = if good { Some(prices(app, found, &wish, owner).await?) } else { None };
+    let has_machines =
+        app.writer.read(move |s| s.nodes().any(|n| n.owner == owner && n.offer.provides)).await?;
     let own = report.frames();
     let range = match own.len() {
         0 => "none".into(),
@@ -147,6 +152,8 @@ async fn described(
         missing,
         scene: place::shown(&job.scene).to_owned(),
         checked: job.state == tatau_model::JobState::Finished,
+        who: job.machines.who,
+        has_machines,
         wish,
         prices,
     })

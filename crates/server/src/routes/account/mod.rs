@@ -5,3 +5,4 @@ pub(crate) mod password;
 pub(crate) mod show;
 pub(crate) mod stake;
 pub(crate) mod statement;
+pub(crate) mod trust;

@@ -5,7 +5,7 @@ use axum::{Json, extract::State};
 use std::sync::Arc;
 use tatau_api::{JobView, SubmitJob};
 use tatau_engine::{Event, NewJob, Reply};
-use tatau_model::{Address, JobId, JobKind, JobState, Preview, card};
+use tatau_model::{Address, Amount, JobId, JobKind, JobState, Preview, Who, card};
 use tatau_workload::{frames, units};
 
 pub(crate) async fn submit(State(app): State<Arc<App>>, call: Call) -> Result<Json<JobView>, ApiError> {
@@ -28,7 +28,8 @@ fn check(request: &SubmitJob) -> Result<(), ApiError> {
     if request.name.is_empty() || request.name.len() > 200 || request.name.chars().any(char::is_control) {
         return Err(ApiError::invalid("a job's name has 1 to 200 bytes and no control characters"));
     }
-    if !request.cap.is_positive() {
+    let free = request.machines.who == Who::Own && request.cap == Amount::ZERO;
+    if !request.cap.is_positive() && !free {
         return Err(ApiError::invalid("the cap must be more than zero"));
     }
     if !work::environments().contains(&request.environment) {
@@ -97,6 +98,12 @@ async fn render(
             "{inspection} looked at other files; inspect these and submit again"
         )));
     }
+    // A report by the buyer's own machine was checked by nobody: it may not set the price for others.
+    if found.job.machines.who == Who::Own && request.machines.who != Who::Own {
+        return Err(ApiError::conflict(format!(
+            "{inspection} was made by your own machines alone; have the scene inspected by those who are to render it"
+        )));
+    }
     // A report freezes size and samples and sets the price: money moves only on one that its audits agreed with.
     if found.job.state != JobState::Finished {
         return Err(ApiError::conflict(format!(
@@ -135,6 +142,7 @@ fn new_job(
         environment: request.environment,
         class: request.class,
         strategy: request.strategy,
+        machines: request.machines,
         cap: request.cap,
         reference_ms,
         request_key: request.request_key,

@@ -10,7 +10,7 @@ use axum::{Json, extract::State as Shared};
 use std::{collections::BTreeMap, sync::Arc};
 use tatau_api::{Quote, QuoteRequest, QuoteRow};
 use tatau_engine::State;
-use tatau_model::{Amount, Clock, Millis, SystemClock};
+use tatau_model::{Amount, Clock, Job, Millis, SystemClock, Who};
 use tatau_workload::{
     frames,
     quote::{self as workload_quote, OfferLine, Wanted},
@@ -19,10 +19,10 @@ use tatau_workload::{
 
 pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Json<Quote>, ApiError> {
     let owner = call.account(&app).await?;
-    let QuoteRequest { inspection, frames, video } = call.json()?;
+    let QuoteRequest { inspection, frames, video, who } = call.json()?;
     let found = work::inspected(&app, inspection, owner).await?;
     let frames = frames::parse(&frames).map_err(|e| ApiError::invalid(e.to_string()))?;
-    quote(&app, &found, &frames, video).await.map(Json)
+    quote(&app, &found, &frames, video, who).await.map(Json)
 }
 
 /// What so many frames of an inspected scene would cost and take now.
@@ -31,12 +31,14 @@ pub(crate) async fn quote(
     found: &Inspected,
     frames: &[i32],
     video: bool,
+    who: Who,
 ) -> Result<Quote, ApiError> {
     let spec = found.spec(frames, video)?;
     let reference_ms = found.reference_ms()?;
-    let environment = found.job.environment.clone();
+    let mut job = found.job.clone();
+    job.machines.who = who;
     let now = SystemClock.now();
-    let offers = app.writer.read(move |state| offers(state, &environment, now)).await?;
+    let offers = app.writer.read(move |state| offers(state, &job, now)).await?;
     let wanted = Wanted {
         reference_ms,
         frames: frames.len() as u64,
@@ -46,26 +48,28 @@ pub(crate) async fn quote(
         least_price: app.config.least_price,
     };
     let rows = workload_quote::quote(&wanted, &offers).map_err(|e| ApiError::invalid(e.to_string()))?;
+    let free = who == Who::Own;
     let rows = rows.into_iter().map(|row| QuoteRow {
         class: row.class,
         strategy: row.strategy,
         cards: row.cards,
-        price: row.price,
-        cap: row.cap,
+        price: if free { Amount::ZERO } else { row.price },
+        cap: if free { Amount::ZERO } else { row.cap },
         time_ms: row.time_ms,
     });
     let frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
     Ok(Quote { frames, reference_ms, fee_ppm: app.config.fee_ppm, rows: rows.collect() })
 }
 
-/// Placed cards of online nodes that take this environment's work now.
-fn offers(state: &State, environment: &str, now: Millis) -> Vec<OfferLine> {
+/// Placed cards of online nodes that take such a job's work now. Work on one's own machines costs nothing.
+fn offers(state: &State, job: &Job, now: Millis) -> Vec<OfferLine> {
     let mut lines: BTreeMap<(&'static str, u64, Amount), u32> = BTreeMap::new();
     let open = state.nodes().filter(|n| {
         n.offer.provides
             && !n.draining
             && state.is_online(&n.id, now)
-            && n.offer.environments.iter().any(|e| e == environment)
+            && n.offer.environments.contains(&job.environment)
+            && state.may_see(job, &n.owner)
     });
     for node in open {
         for card in &node.cards {

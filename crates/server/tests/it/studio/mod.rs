@@ -146,6 +146,7 @@ impl Made {
             environment: "blender-5.0".into(),
             class: None,
             strategy: Strategy::Balanced,
+            machines: tatau_model::Machines::default(),
             cap: Amount::tatau(2),
             spent: Amount(5_000_000),
             reference_ms: 160,

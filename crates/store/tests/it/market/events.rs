@@ -93,6 +93,7 @@ impl Market {
             environment: "blender-5.0".into(),
             class: None,
             strategy: Strategy::Balanced,
+            machines: tatau_model::Machines::default(),
             cap,
             spent: Amount::ZERO,
             reference_ms: 900,
