@@ -38,7 +38,7 @@ fn main() -> Any<()> {
 async fn writer(rounds: usize, batch: usize) -> Any<()> {
     let folder = tempfile::tempdir()?;
     // Enough under way that the desk decides one batch while the press writes another, as in a market whose nodes are not in step.
-    let size = Size { providers: 256, cards: 64, leases: 2 };
+    let size = Size { providers: 128, cards: 64, leases: 2 };
     let crowd = Crowd::new(&size)?;
     let (state, store) =
         crowd.open(&folder.path().join("market.sqlite"), &size, (rounds + 1) * size.round())?;
