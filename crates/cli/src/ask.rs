@@ -1,6 +1,9 @@
 //! A question to a person at a terminal.
 
-use crate::exit::{Code, Ended};
+use crate::{
+    exit::{Code, Ended},
+    stop::Stop,
+};
 use std::io::{self, IsTerminal, Write};
 
 /// Is somebody there to answer?
@@ -9,7 +12,7 @@ pub fn can_ask() -> bool {
 }
 
 /// Yes or no; anything but a yes is a no.
-pub async fn agreed(question: &str) -> anyhow::Result<bool> {
+pub async fn agreed(question: &str, stop: &mut Stop) -> anyhow::Result<bool> {
     write!(io::stderr(), "{question} [y/N] ")?;
     let answered = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
@@ -17,8 +20,7 @@ pub async fn agreed(question: &str) -> anyhow::Result<bool> {
     });
     let line = tokio::select! {
         line = answered => line??,
-        stopped = tokio::signal::ctrl_c() => {
-            stopped?;
+        () = stop.asked() => {
             return Err(Ended::new(Code::Interrupted, "interrupted; nothing was paid").into());
         }
     };

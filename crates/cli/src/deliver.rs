@@ -6,6 +6,7 @@ use crate::{
     exit::{Code, Ended},
     out, quoted,
     shown::brief,
+    stop::Stop,
     told::Told,
 };
 use serde_json::json;
@@ -37,13 +38,13 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
     // The folders first: one that cannot be used is found before anything is sent.
     AssetSet::alone(&wish.scene, &wish.assets)?;
     let mut target = Target::open(&wish.out)?;
+    let mut stop = Stop::listen()?;
     let client = context.account().await?;
     let before = known_job(&client, &mut target, &wish).await?;
     let mut told = Told::new(context.json());
     let closed = tokio::select! {
         closed = tatau_submit::close(&client, &wish.scene, &wish.assets, wish.machines.who, &mut told) => closed?,
-        stopped = tokio::signal::ctrl_c() => {
-            stopped?;
+        () = stop.asked() => {
             told.done();
             return Err(Ended::new(Code::Interrupted, "interrupted; no render was paid")
                 .hint("the same command goes on with what was uploaded and inspected").into());
@@ -66,10 +67,10 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
             told.tell(Event::Paid { job: job.id, cap: job.cap, again: true });
             job.id
         }
-        None => buy(&wish, &closed, &frames, &client, &mut target, &mut told, context).await?,
+        None => buy(&wish, &closed, &frames, &client, &mut target, &mut told, &mut stop, context).await?,
     };
     target.bind(client.base_url(), job)?;
-    save(&client, job, &mut target, told, context).await
+    save(&client, job, &mut target, told, &mut stop, context).await
 }
 
 /// The job whose results the folder holds, if it is not over without them.
@@ -112,6 +113,7 @@ async fn buy(
     client: &Client,
     target: &mut Target,
     told: &mut Told,
+    stop: &mut Stop,
     context: &Context,
 ) -> anyhow::Result<JobId> {
     let quote =
@@ -154,7 +156,7 @@ async fn buy(
             Who::Own => format!("Render {what} on your own machines, for nothing?"),
             _ => format!("Put {cap} TATAU into escrow and render {what}?"),
         };
-        if !ask::agreed(&question).await? {
+        if !ask::agreed(&question, stop).await? {
             return Err(Ended::new(Code::Refused, "not paid, as you said").into());
         }
     }
@@ -230,12 +232,13 @@ pub async fn save(
     job: JobId,
     target: &mut Target,
     mut told: Told,
+    stop: &mut Stop,
     context: &Context,
 ) -> anyhow::Result<()> {
     let dir = target.dir().to_path_buf();
     let synced = tokio::select! {
         synced = tatau_submit::sync(client, job, target, &mut told) => Some(synced?),
-        stopped = tokio::signal::ctrl_c() => { stopped?; None }
+        () = stop.asked() => None,
     };
     told.done();
     let again = format!("tatau sync {job} {}", typed(&dir));

@@ -28,6 +28,7 @@ mod render;
 mod resume;
 mod serve;
 mod shown;
+mod stop;
 mod submit;
 mod sync;
 mod token;

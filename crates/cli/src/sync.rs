@@ -1,6 +1,6 @@
 //! `tatau sync`.
 
-use crate::{context::Context, deliver, told::Told};
+use crate::{context::Context, deliver, stop::Stop, told::Told};
 use std::path::PathBuf;
 use tatau_model::JobId;
 use tatau_submit::Target;
@@ -20,7 +20,8 @@ pub struct Sync {
 }
 
 pub async fn run(options: Sync, context: &Context) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
     let mut target = Target::open(&options.dir)?;
     let client = context.client()?;
-    deliver::save(&client, options.job, &mut target, Told::new(context.json()), context).await
+    deliver::save(&client, options.job, &mut target, Told::new(context.json()), &mut stop, context).await
 }

@@ -27,7 +27,8 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
         return bad("a request key has 1 to 100 bytes");
     }
     let own = new.machines.who == Who::Own;
-    if !new.cap.is_positive() && !(own && new.cap == Amount::ZERO) {
+    let free = own && new.cap == Amount::ZERO;
+    if !(free || new.cap.is_positive()) {
         return bad("the cap must be more than zero");
     }
     if new.machines.own_first_ms > Machines::MOST_OWN_FIRST_MS {
