@@ -2,10 +2,10 @@
 
 use crate::{
     AccountView, AuditCommit, AuditOrder, AuditReveal, BalanceLine, Books, CardEarnings, Delivered, Drain,
-    EarnIn, Earned, Earnings, ErrorBody, FailReport, GrantRequest, Granted, JobView, Lease, MoveStake,
-    OpenToken, Platform, Poll, PollAnswer, Quote, QuoteRequest, QuoteRow, ReceiptCommit, RegisterNode,
-    ResumeJob, SessionLink, SetOffer, SetPassword, SetTrust, Spans, StatementLine, SubmitJob, TaskView,
-    Token, Totals, UploadState,
+    EarnIn, Earned, Earnings, EditJob, ErrorBody, FailReport, GrantRequest, Granted, JobView, Lease,
+    MoveStake, OpenToken, Platform, Poll, PollAnswer, Quote, QuoteRequest, QuoteRow, ReceiptCommit,
+    RegisterNode, ResumeJob, SessionLink, SetOffer, SetPassword, SetTrust, Spans, StatementLine, SubmitJob,
+    TaskView, Token, Totals, UploadState,
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -109,6 +109,7 @@ pub const CALLS: &[CallText] = &[
     call("get", "/v1/jobs/{id}/tasks/{task}/log", Right::Account, "Log of the task's latest attempt, plain text.", &[], "", ""),
     call("post", "/v1/jobs/{id}/cancel", Right::Account, "Stops the job; accepted work stays.", &[], "", "JobView"),
     call("post", "/v1/jobs/{id}/pause", Right::Account, "Pauses a render job: nothing new starts, what runs is finished.", &[], "", "JobView"),
+    call("post", "/v1/jobs/{id}/edit", Right::Account, "Changes what a job may cost, and its priority among its owner's jobs.", &[], "EditJob", "JobView"),
     call("post", "/v1/jobs/{id}/resume", Right::Account, "Resumes a paused job, with more money if given; approves a preview that is ready.", &[], "ResumeJob", "JobView"),
     call("post", "/v1/quotes", Right::Account, "Price and time by card class and strategy.", &[], "QuoteRequest", "Quote"),
     call("post", "/v1/nodes", Right::Node, "Registers the node, or registers it again.", &[], "RegisterNode", ""),
@@ -149,6 +150,7 @@ pub const CALLS: &[CallText] = &[
     Granted,
     JobView,
     Lease,
+    EditJob,
     MoveStake,
     SetTrust,
     OpenToken,

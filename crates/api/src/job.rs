@@ -145,6 +145,19 @@ pub struct JobView {
     pub change: u64,
 }
 
+/// `POST /v1/jobs/{id}/edit`; what is absent stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct EditJob {
+    /// The most it may cost from now on, nano-TATAU; the difference moves between escrow and account.
+    #[schema(value_type = Option<i64>)]
+    pub cap: Option<Amount>,
+    /// Among its owner's jobs, -128 to 127: the higher, the sooner.
+    pub priority: Option<i8>,
+    /// When it is wanted, ms since 1970; 0 lifts it. A job that would be late takes any ask that its money covers.
+    #[schema(value_type = Option<i64>)]
+    pub deadline: Option<Millis>,
+}
+
 /// `POST /v1/jobs/{id}/resume`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ResumeJob {

@@ -11,6 +11,7 @@ use crate::{
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use tatau_api::EditJob;
 use tatau_client::Client;
 use tatau_model::{Amount, JobId, JobKind, JobState, Machines, Strategy, Who};
 use tatau_submit::{AssetSet, Choice, Closed, Event, Order, Scene, SubmitError, Synced, Target, Watch};
@@ -31,6 +32,8 @@ pub struct Wish {
     pub video: bool,
     pub preview: bool,
     pub assets: Vec<PathBuf>,
+    /// Priority and deadline; set on the job once it is there.
+    pub later: EditJob,
 }
 
 /// Inspects, quotes, asks, pays, follows, saves.
@@ -69,6 +72,9 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
         }
         None => buy(&wish, &closed, &frames, &client, &mut target, &mut told, &mut stop, context).await?,
     };
+    if wish.later != EditJob::default() {
+        client.edit_job(job, wish.later).await?;
+    }
     target.bind(client.base_url(), job)?;
     save(&client, job, &mut target, told, &mut stop, context).await
 }

@@ -10,6 +10,7 @@ mod config;
 mod context;
 mod deliver;
 mod demo;
+mod edit;
 mod exit;
 mod job;
 mod jobs;
@@ -68,6 +69,8 @@ enum Verb {
     Cancel(cancel::Cancel),
     /// Pauses a job: nothing new starts, what runs is finished.
     Pause(pause::Pause),
+    /// Changes what a job may cost, and its priority among your jobs.
+    Edit(edit::Edit),
     /// Goes on with a paused job, with more money if it needs some; approves a preview.
     Resume(resume::Resume),
     /// Shows balances and statements, puts up stake, makes keys.
@@ -129,6 +132,7 @@ async fn act(verb: Verb, context: &Context) -> anyhow::Result<()> {
         Verb::Logs(options) => logs::run(&options, context).await,
         Verb::Cancel(options) => cancel::run(&options, context).await,
         Verb::Pause(options) => pause::run(&options, context).await,
+        Verb::Edit(options) => edit::run(&options, context).await,
         Verb::Resume(options) => resume::run(&options, context).await,
         Verb::Wallet(options) => wallet::run(options, context).await,
         Verb::Provide(options) => provide::run(options, context).await,

@@ -8,7 +8,8 @@ use crate::{
     told::Told,
 };
 use std::path::PathBuf;
-use tatau_model::{Amount, Machines, Strategy, Who, card};
+use tatau_api::EditJob;
+use tatau_model::{Amount, Machines, Millis, Strategy, Who, card};
 use tatau_submit::{AssetSet, BundleFolder, Scene};
 
 /// Renders a scene: inspects it, shows the price, pays, and brings the frames into a folder.
@@ -68,6 +69,12 @@ pub struct Terms {
     /// Your own machines come first, for nothing; the market gets what they have not begun after so many minutes.
     #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=10_080))]
     pub own_first: u64,
+    /// In how long it is wanted, such as 90m, 6h or 2d: a job that would be late takes every machine that its money pays.
+    #[arg(long, value_name = "TIME", value_parser = crate::edit::deadline)]
+    pub deadline: Option<Millis>,
+    /// Among your jobs, -128 to 127: the higher, the sooner.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub priority: Option<i8>,
     /// A folder where files of the scene may lie too (may be given several times).
     #[arg(long, value_name = "DIR")]
     pub assets: Vec<PathBuf>,
@@ -77,6 +84,11 @@ impl Terms {
     /// Whose machines, and when.
     pub fn machines(&self) -> Machines {
         Machines { who: self.who, own_first_ms: self.own_first * 60_000 }
+    }
+
+    /// What is not said with the order itself.
+    pub fn later(&self) -> EditJob {
+        EditJob { cap: None, priority: self.priority, deadline: self.deadline }
     }
 
     /// What cannot be told from one argument alone.
@@ -116,7 +128,7 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
     let frames = options.frames.as_deref().map(tatau_submit::check_frames).transpose()?;
     let terms = options.terms;
     terms.check()?;
-    let machines = terms.machines();
+    let (machines, later) = (terms.machines(), terms.later());
     let wish = Wish {
         name: scene.stem().to_owned(),
         scene,
@@ -129,6 +141,7 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
         machines,
         video: !options.no_video,
         preview: options.preview,
+        later,
         assets: terms.assets,
     };
     match options.bundle {

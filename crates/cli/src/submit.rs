@@ -36,7 +36,7 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
     if let Some(Err(words)) = bundle.class.as_deref().map(class) {
         return Err(Ended::usage(format!("the class in the bundle's tatau.yaml is wrong: {words}")).into());
     }
-    let machines = terms.machines();
+    let (machines, later) = (terms.machines(), terms.later());
     let wish = Wish {
         scene,
         name: bundle.name,
@@ -49,6 +49,7 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
         machines,
         video: bundle.video,
         preview: false,
+        later,
         assets: terms.assets,
     };
     deliver(wish, context).await

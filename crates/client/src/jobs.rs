@@ -1,7 +1,7 @@
 //! Jobs as their buyer submits and follows them.
 
 use crate::{Client, ClientError, send::Call};
-use tatau_api::{JobView, Quote, QuoteRequest, ResumeJob, SubmitJob};
+use tatau_api::{EditJob, JobView, Quote, QuoteRequest, ResumeJob, SubmitJob};
 use tatau_model::{Amount, Job, JobId, TaskId};
 
 impl Client {
@@ -35,6 +35,11 @@ impl Client {
     /// `POST /v1/jobs/{id}/pause`: no new leases; what runs is finished.
     pub async fn pause_job(&self, job: JobId) -> Result<JobView, ClientError> {
         self.json(Call::post(format!("/v1/jobs/{job}/pause"), &serde_json::json!({}))?).await
+    }
+
+    /// `POST /v1/jobs/{id}/edit`.
+    pub async fn edit_job(&self, job: JobId, edit: EditJob) -> Result<JobView, ClientError> {
+        self.json(Call::post(format!("/v1/jobs/{job}/edit"), &edit)?).await
     }
 
     /// `POST /v1/jobs/{id}/resume`, with `more` money for its cap (may be zero). Not repeated on its own.

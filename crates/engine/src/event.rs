@@ -3,8 +3,8 @@
 use crate::{Asks, Change, Effect};
 use serde::Serialize;
 use tatau_model::{
-    Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, JobId, JobKind, Machines, Measurement, Node,
-    Offer, OutputFile, Receipt, Strategy,
+    Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, JobId, JobKind, Machines, Measurement, Millis,
+    Node, Offer, OutputFile, Receipt, Strategy,
 };
 
 /// A job as the server checked it; the engine gives it a number and its escrow.
@@ -36,6 +36,17 @@ pub struct NewJob {
     pub reference_ms: u64,
     /// The same key from the same owner returns the same job.
     pub request_key: String,
+}
+
+/// What a buyer changes about a job of theirs; what is `None` stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// The most it may cost; what is spent and held for work under way is its least.
+    pub cap: Option<Amount>,
+    /// Among the owner's jobs: the higher, the sooner.
+    pub priority: Option<i8>,
+    /// When it is wanted; 0 lifts it.
+    pub deadline: Option<Millis>,
 }
 
 /// By what right a node registers; checked at the edge.
@@ -90,6 +101,8 @@ pub enum Event {
     PauseJob { job: JobId, by: Address },
     /// A buyer resumes a paused job, with more money if given. That approves a preview that is there to be seen.
     ResumeJob { job: JobId, by: Address, more: Amount },
+    /// A buyer changes the terms of a job that is not over.
+    EditJob { job: JobId, by: Address, terms: Terms },
     /// An owner stakes.
     Stake { owner: Address, amount: Amount },
     /// An owner starts to unbond.

@@ -1,9 +1,9 @@
 //! Jobs: escrow, tasks by the planner, pause, resume, cancel, end.
 
-use crate::{Draft, Effect, NewJob, Refusal, Reply, accounts, lease_ends};
+use crate::{Draft, Effect, NewJob, Refusal, Reply, Terms, accounts, lease_ends};
 use tatau_model::{
     AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Machines,
-    Preview, Purpose, Strategy, TaskId, TaskState, Who, Work,
+    Millis, Preview, Purpose, Strategy, TaskId, TaskState, Who, Work,
 };
 use tatau_workload::planner;
 
@@ -64,6 +64,8 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
         class: new.class,
         strategy: new.strategy,
         machines: new.machines,
+        priority: 0,
+        deadline: None,
         cap: new.cap,
         spent: Amount::ZERO,
         reference_ms: new.reference_ms,
@@ -105,6 +107,8 @@ pub(crate) fn start_benchmark(draft: &mut Draft<'_>, owner: Address, node: Addre
         class: None,
         strategy: Strategy::Fastest,
         machines: Machines::default(),
+        priority: 0,
+        deadline: None,
         cap: Amount::ZERO,
         spent: Amount::ZERO,
         reference_ms: 0,
@@ -221,6 +225,42 @@ pub(crate) fn resume(draft: &mut Draft<'_>, id: JobId, by: Address, more: Amount
         task.attempts = 0;
     }
     approve(draft, id)?;
+    draft.effect(Effect::WakeProviders);
+    draft.effect(Effect::WakeJob(id));
+    Ok(Reply::Done)
+}
+
+/// Other terms for a job that is not over. A lower cap gives back what is neither spent nor held for work under way.
+pub(crate) fn edit(draft: &mut Draft<'_>, id: JobId, by: Address, terms: Terms) -> Result<Reply, Refusal> {
+    own(draft, id, by)?;
+    let job = draft.job(id)?;
+    if job.state.is_ended() {
+        let sentence = format!("{id} is {}; its terms cannot be changed any more", job.state.name());
+        return Err(Refusal::new("conflict", sentence));
+    }
+    let before = job.cap;
+    let cap = terms.cap.unwrap_or(before);
+    let (escrow, purse) = (AccountKey::Owner(by, Purpose::Escrow(id)), AccountKey::available(by));
+    if cap > before {
+        draft.pay(EntryKind::Escrow { job: id }, &[(purse, escrow, cap.sub(before)?)])?;
+    } else if cap < before {
+        let bound = before.sub(draft.money.balance(&escrow))?;
+        if cap < bound || !cap.is_positive() {
+            let sentence = format!(
+                "{bound} TATAU of this job are spent or set aside for what runs; it cannot cost less than that"
+            );
+            return Err(Refusal::new("invalid", sentence));
+        }
+        draft.pay(EntryKind::Refund { job: id }, &[(escrow, purse, before.sub(cap)?)])?;
+    }
+    let job = draft.job_mut(id)?;
+    job.cap = cap;
+    job.priority = terms.priority.unwrap_or(job.priority);
+    job.deadline = match terms.deadline {
+        None => job.deadline,
+        Some(Millis(0)) => None,
+        Some(deadline) => Some(deadline),
+    };
     draft.effect(Effect::WakeProviders);
     draft.effect(Effect::WakeJob(id));
     Ok(Reply::Done)

@@ -2,7 +2,7 @@
 
 use crate::{Draft, Effect, Refusal, Reply, asks::asks_for, jobs, nodes};
 use rand::{Rng, RngExt};
-use tatau_market::{LeaseTerms, expected_ms, limit_of_sorted};
+use tatau_market::{LeaseTerms, by_priority, expected_ms, in_time, limit_of_sorted};
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState,
     Node, Purpose, TaskId, TaskState, Work,
@@ -71,6 +71,14 @@ fn pick(
         warm.iter().take(16).filter(|j| state.ready.contains_key(j)).copied().collect();
     order.extend(state.benchmarks.get(&node.id).into_iter().flatten());
     order.extend(state.on_market.iter().filter(|j| !warm.contains(j)).take(JOBS_LOOKED_AT));
+    // What matters more to one owner comes before what is loaded.
+    by_priority(&mut order, |id| {
+        state
+            .jobs
+            .get(id)
+            .filter(|j| !matches!(j.kind, JobKind::Benchmark { .. }))
+            .map(|j| (j.owner, j.priority))
+    });
     for id in order {
         let job = draft.job(id)?;
         let own = job.owner == node.owner;
@@ -109,6 +117,14 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16) -> bool {
     }
 }
 
+/// Tasks that a job begins with: its frames, or one.
+fn first_wave(job: &Job) -> usize {
+    match &job.kind {
+        JobKind::Render(spec) => spec.frames.len(),
+        JobKind::Inspect | JobKind::Benchmark { .. } => 1,
+    }
+}
+
 /// Within the job's strategy and money? A job whose escrow covers no offer, with nothing under way, is paused.
 fn affordable(draft: &mut Draft<'_>, id: JobId, task: TaskId, node: &Node) -> Result<bool, Refusal> {
     let (job, waiting) = (draft.job(id)?, draft.task(task)?);
@@ -121,7 +137,12 @@ fn affordable(draft: &mut Draft<'_>, id: JobId, task: TaskId, node: &Node) -> Re
     // Offers that ask little and take nothing must not hold a job up: after a while any ask within the money does.
     let patient =
         draft.now.since(waiting.since.max(job.created).plus(job.machines.own_first_ms)) < STRATEGY_MS;
-    let wanted = !patient || limit.is_some_and(|limit| ask <= limit);
+    // Neither may a low price make a job late.
+    let late = job.deadline.is_some_and(|by| {
+        let (counts, total) = (draft.counts(id), first_wave(job));
+        !in_time(job.created, by, draft.now, counts.accepted.saturating_sub(counts.finishes), total)
+    });
+    let wanted = !patient || late || limit.is_some_and(|limit| ask <= limit);
     let taken = wanted && covered(draft, job, &waiting.work, ask)?;
     let lowest = asks.lowest_first().first().copied().unwrap_or(ask);
     let hopeless =

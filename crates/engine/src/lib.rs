@@ -30,7 +30,7 @@ pub use census::{Census, ClassCensus};
 pub use config::Config;
 pub(crate) use draft::Draft;
 pub use effect::Effect;
-pub use event::{Event, NewJob, NodeChange, Outcome, Proof, Refusal, Reply};
+pub use event::{Event, NewJob, NodeChange, Outcome, Proof, Refusal, Reply, Terms};
 pub use sanity::sanity_check;
 pub use state::{Counters, Counts, State};
 pub use step::step;

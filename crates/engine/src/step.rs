@@ -25,6 +25,7 @@ pub fn step(state: &State, event: Event, now: Millis, rng: &mut impl Rng) -> Res
         Event::CancelJob { job, by } => jobs::cancel(d, job, by),
         Event::PauseJob { job, by } => jobs::pause_by(d, job, by),
         Event::ResumeJob { job, by, more } => jobs::resume(d, job, by, more),
+        Event::EditJob { job, by, terms } => jobs::edit(d, job, by, terms),
         Event::Stake { owner, amount } => accounts::stake(d, owner, amount),
         Event::Unstake { owner, amount } => accounts::unstake(d, owner, amount),
         Event::Seen { node } => nodes::seen(d, node, rng),

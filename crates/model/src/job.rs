@@ -234,6 +234,12 @@ pub struct Job {
     /// Whose machines may work on it.
     #[serde(default, skip_serializing_if = "Machines::is_default")]
     pub machines: Machines,
+    /// Among its owner's jobs: the higher, the sooner its tasks are leased. Between owners it counts nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i8,
+    /// When it is wanted. A job that would be late takes any ask that its money covers; it is never given up for being late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Millis>,
     /// It can never cost more than this.
     pub cap: Amount,
     /// Paid for accepted work so far, fee included.
@@ -246,6 +252,11 @@ pub struct Job {
     pub ended: Option<Millis>,
     /// Made by the same buyer's request with this key; a repeated request returns the same job.
     pub request_key: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(number: &i8) -> bool {
+    *number == 0
 }
 
 impl Job {

@@ -117,6 +117,8 @@ impl Bench {
             class: None,
             strategy: Strategy::Balanced,
             machines: tatau_model::Machines::default(),
+            priority: 0,
+            deadline: None,
             cap,
             spent: Amount::ZERO,
             reference_ms: 1,

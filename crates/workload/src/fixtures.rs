@@ -40,6 +40,8 @@ fn job(kind: JobKind) -> Job {
         class: None,
         strategy: Strategy::Balanced,
         machines: tatau_model::Machines::default(),
+        priority: 0,
+        deadline: None,
         cap: Amount::tatau(1),
         spent: Amount::ZERO,
         reference_ms: 160,

@@ -71,7 +71,7 @@ fn a_render_is_quoted_paid_once_interrupted_and_synced(house: &House) {
     assert!(none.err.contains("no card of class rtx-4090"), "{}", none.err);
 
     let child = house
-        .command("ana", &[&render[..], &["--yes"]].concat())
+        .command("ana", &[&render[..], &["--yes", "--priority", "-3", "--deadline", "2h"]].concat())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -82,6 +82,22 @@ fn a_render_is_quoted_paid_once_interrupted_and_synced(house: &House) {
     signal(child.id(), Signal::SIGINT);
     let stopped = ran(child.wait_with_output().unwrap()).code(130);
     assert!(stopped.err.contains("hint: bring its frames in with: tatau sync job-"), "{}", stopped.err);
+
+    // Its terms can be changed, by its owner.
+    let job = stopped.err.rsplit("tatau sync ").next().unwrap().split(' ').next().unwrap();
+    let before = house.run("ana", &["job", job, "--json"]).code(0).json();
+    assert!(before["priority"] == -3 && before["deadline"].as_i64().is_some(), "{before}");
+    let edit = ["edit", job, "--max-price", "50", "--priority", "7", "--deadline", "none"];
+    let edited = house.run("ana", &[&edit[..], &["--json"]].concat()).code(0).json();
+    assert_eq!((&edited["cap"], &edited["priority"]), (&50_000_000_000_i64.into(), &7.into()), "{edited}");
+    assert_eq!(edited["deadline"], serde_json::Value::Null, "{edited}");
+    let poor = house.run("ana", &["edit", job, "--max-price", "1000000"]).code(3);
+    assert!(poor.err.contains("are needed"), "{}", poor.err);
+    let nothing = house.run("ana", &["edit", job]).code(2);
+    assert!(nothing.err.contains("say what to change"), "{}", nothing.err);
+    house.run("bob", &["wallet"]).code(0);
+    let stranger = house.run("bob", &edit).code(3);
+    assert!(stranger.err.contains("you have no job-"), "{}", stranger.err);
 
     // The same command finds the same job; nothing is paid twice.
     let again = house.run("ana", &[&render[..], &["--yes", "--json"]].concat()).code(0);

@@ -4,4 +4,5 @@ mod fleet;
 mod life;
 mod pauses;
 mod sight;
+mod terms;
 mod world;

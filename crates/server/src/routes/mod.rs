@@ -99,6 +99,7 @@ fn small() -> Router<Arc<App>> {
         .route("/v1/jobs/{id}/tasks/{task}/log", get(jobs::log::log))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel::cancel))
         .route("/v1/jobs/{id}/pause", post(jobs::pause::pause))
+        .route("/v1/jobs/{id}/edit", post(jobs::edit::edit))
         .route("/v1/jobs/{id}/resume", post(jobs::resume::resume))
         .route("/v1/quotes", post(quotes::make::make))
         .route("/v1/nodes", post(nodes::register::register))

@@ -111,7 +111,7 @@ async fn nobody_else_sees_anything_of_it() {
         assert_eq!(nobody.status(), StatusCode::SEE_OTHER, "{path}");
         assert!(told(&nobody, "location").starts_with("/sign-in?next="), "{path}");
     }
-    for act in ["pause", "resume", "cancel"] {
+    for act in ["pause", "resume", "cancel", "edit"] {
         let path = format!("/jobs/job-50/{act}");
         assert_eq!(other.form(&home, &path, &other.csrf, "").await.status(), StatusCode::NOT_FOUND, "{path}");
     }

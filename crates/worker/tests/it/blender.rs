@@ -43,6 +43,8 @@ fn job(kind: JobKind, inputs: Option<BlobId>) -> Job {
         class: None,
         strategy: Strategy::Balanced,
         machines: tatau_model::Machines::default(),
+        priority: 0,
+        deadline: None,
         cap: Amount::ZERO,
         spent: Amount::ZERO,
         reference_ms: 1,

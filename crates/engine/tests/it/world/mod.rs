@@ -298,6 +298,8 @@ impl World {
                 self.submit(5, Preview::Waiting);
                 let job = JobId(self.rng.random_range(0..8));
                 let _ = self.try_event(Event::PauseJob { job, by: self.buyer });
+                let terms = self.any_terms();
+                let _ = self.try_event(Event::EditJob { job, by: self.buyer, terms });
             }
             70..73 => self.owners_word(),
             73..76 => {

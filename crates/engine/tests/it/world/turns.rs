@@ -3,9 +3,10 @@
 use super::{Character, Provider, Validator, World, file};
 use rand::RngExt;
 use std::collections::HashSet;
-use tatau_engine::{Event, Reply};
+use tatau_engine::{Event, Reply, Terms};
 use tatau_model::{
-    Address, AttemptId, AuditId, AuditState, Digest, Measurement, OutputFile, Receipt, audit::PartMeasurement,
+    Address, Amount, AttemptId, AuditId, AuditState, Digest, Measurement, OutputFile, Receipt,
+    audit::PartMeasurement,
 };
 use tatau_workload::{trace, units};
 
@@ -46,6 +47,15 @@ impl World {
         while self.now < end {
             self.now = self.now.plus(5_000);
             self.must(Event::Tick);
+        }
+    }
+
+    /// What a buyer may think of.
+    pub(super) fn any_terms(&mut self) -> Terms {
+        Terms {
+            cap: self.rng.random_bool(0.5).then(|| Amount(self.rng.random_range(0..6_000_000_000))),
+            priority: self.rng.random_bool(0.5).then(|| self.rng.random()),
+            deadline: self.rng.random_bool(0.5).then(|| self.now.plus(self.rng.random_range(0..90_000))),
         }
     }
 

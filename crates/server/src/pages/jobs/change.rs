@@ -1,4 +1,4 @@
-//! `POST /jobs/{id}/pause`, `/resume`, `/cancel`: the buttons of a job's page.
+//! `POST /jobs/{id}/pause`, `/resume`, `/cancel`, `/edit`: the buttons of a job's page.
 
 use crate::{
     app::App,
@@ -12,8 +12,8 @@ use axum::{
 };
 use serde::Deserialize;
 use std::sync::Arc;
-use tatau_engine::Event;
-use tatau_model::{Address, Amount, JobId};
+use tatau_engine::{Event, Terms};
+use tatau_model::{Address, Amount, Clock, JobId, Millis, SystemClock};
 
 #[derive(Debug, Deserialize)]
 struct More {
@@ -52,6 +52,43 @@ pub(crate) async fn resume(
         },
     };
     act(&app, &id, &posted, |job, by| Event::ResumeJob { job, by, more }).await
+}
+
+#[derive(Debug, Deserialize)]
+struct Change {
+    /// Decimal TATAU; empty: as it is.
+    #[serde(default)]
+    cap: String,
+    /// Empty: as it is.
+    #[serde(default)]
+    priority: String,
+    /// Hours from now in which it is wanted; empty: as it is; 0: no matter when.
+    #[serde(default)]
+    hours: String,
+}
+
+pub(crate) async fn edit(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let Change { cap, priority, hours } = posted.form()?;
+    let given = |text: &str| (!text.trim().is_empty()).then(|| text.trim().replace(',', "."));
+    let cap = given(&cap).map(|text| text.parse::<Amount>()).transpose();
+    let priority = given(&priority).map(|text| text.parse::<i8>()).transpose();
+    let hours = given(&hours).map(|text| text.parse::<u32>()).transpose();
+    let problem = match (cap, priority, hours) {
+        (Ok(cap), Ok(priority), Ok(hours)) => {
+            let by_then = |hours: u32| SystemClock.now().plus(u64::from(hours) * 3_600_000);
+            let deadline = hours.map(|hours| if hours == 0 { Millis(0) } else { by_then(hours) });
+            let terms = Terms { cap, priority, deadline };
+            return act(&app, &id, &posted, |job, by| Event::EditJob { job, by, terms }).await;
+        }
+        (Err(error), ..) => error.to_string(),
+        (_, Err(_), _) => "a priority is a whole number from -128 to 127".into(),
+        (.., Err(_)) => "say in how many whole hours you want it, such as 6".into(),
+    };
+    refused(ApiError::invalid(problem), &posted.headers)
 }
 
 /// What the button asks for; the page then shows the job as it stands. What is over already is no mistake.

@@ -31,6 +31,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/jobs/{id}/live", get(live::live))
         .route("/jobs/{id}/pause", post(change::pause))
         .route("/jobs/{id}/resume", post(change::resume))
+        .route("/jobs/{id}/edit", post(change::edit))
         .route("/jobs/{id}/cancel", post(change::cancel))
         .route("/jobs/{id}/frames/{frame}", get(frame::frame))
         .route("/jobs/{id}/tasks/{task}/log", get(frame::log))

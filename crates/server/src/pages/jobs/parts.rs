@@ -40,6 +40,8 @@ struct Status {
     total: usize,
     frames_word: &'static str,
     eta: Option<String>,
+    /// When it is wanted, and whether it will be late.
+    deadline: Option<(String, bool)>,
     spent: String,
     cap: String,
     paused: bool,
@@ -131,7 +133,10 @@ fn status(board: &Board) -> Status {
         _ => None,
     };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let eta = view::eta(job, count(done), count(total), SystemClock.now()).map(words::utc);
+    let now = SystemClock.now();
+    let eta = view::eta(job, count(done), count(total), now);
+    let deadline =
+        job.deadline.filter(|_| !job.state.is_ended()).map(|by| (words::utc(by), eta.unwrap_or(now) > by));
     Status {
         id: job.id,
         tag,
@@ -141,7 +146,8 @@ fn status(board: &Board) -> Status {
         done,
         total,
         frames_word: if total == 1 { "frame" } else { "frames" },
-        eta,
+        eta: eta.map(words::utc),
+        deadline,
         spent: rounded(job.spent),
         cap: rounded(job.cap),
         paused: matches!(job.state, JobState::Paused { .. }),

@@ -97,6 +97,10 @@ struct Show {
     after: Option<usize>,
     window: String,
     known: Option<String>,
+    /// Not over: its terms can be changed.
+    open: bool,
+    cap: String,
+    priority: i8,
 }
 
 pub(crate) async fn show(
@@ -154,5 +158,8 @@ fn page(board: &Board, seen: &Seen, frame: Frame, around: &Around) -> Result<Sho
         after: (until < total).then_some(until),
         window: format!("{}–{until} of {total}", from + 1),
         known: known.map(|order| format!("/orders/{order}?again={}", seen.again)),
+        open: !job.state.is_ended(),
+        cap: job.cap.to_string(),
+        priority: job.priority,
     })
 }

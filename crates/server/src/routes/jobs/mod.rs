@@ -1,6 +1,7 @@
 //! A buyer's jobs.
 
 pub(crate) mod cancel;
+pub(crate) mod edit;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod pause;

@@ -147,6 +147,8 @@ impl Made {
             class: None,
             strategy: Strategy::Balanced,
             machines: tatau_model::Machines::default(),
+            priority: 0,
+            deadline: None,
             cap: Amount::tatau(2),
             spent: Amount(5_000_000),
             reference_ms: 160,

@@ -94,6 +94,8 @@ impl Market {
             class: None,
             strategy: Strategy::Balanced,
             machines: tatau_model::Machines::default(),
+            priority: 0,
+            deadline: None,
             cap,
             spent: Amount::ZERO,
             reference_ms: 900,
