@@ -70,7 +70,7 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
             told.tell(Event::Paid { job: job.id, cap: job.cap, again: true });
             job.id
         }
-        None => buy(&wish, &closed, &frames, &client, &mut target, &mut told, &mut stop, context).await?,
+        None => buy(&wish, (&closed, &frames), &client, &mut target, &mut told, &mut stop, context).await?,
     };
     if wish.later != EditJob::default() {
         client.edit_job(job, wish.later).await?;
@@ -114,8 +114,7 @@ fn occupied(out: &Path, job: JobId) -> Ended {
 
 async fn buy(
     wish: &Wish,
-    closed: &Closed,
-    frames: &[i32],
+    (closed, frames): (&Closed, &[i32]),
     client: &Client,
     target: &mut Target,
     told: &mut Told,
