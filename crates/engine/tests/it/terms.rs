@@ -19,7 +19,9 @@ fn edit(job: JobId, by: Address, terms: Terms) -> Event {
 
 fn lease(world: &mut World, node: Address, warm: &[JobId]) -> Vec<JobId> {
     match world.must(Event::Lease { node, cards: vec![0], warm: warm.to_vec() }) {
-        Reply::Leases(leases) => leases.iter().map(|id| world.state.attempt(*id).unwrap().job).collect(),
+        Reply::Leases(leases) => {
+            leases.iter().map(|id| world.state.attempt(*id).expect("a lease just given").job).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
