@@ -141,7 +141,7 @@ class House:
     def render(self, scene, frames):
         """Starts the buyer; returns the number of the render job once it is paid for."""
         out = os.path.join(self.home, "frames")
-        self.start("buyer", ["render", scene, "--frames", f"1-{frames}", "--out", out, "--yes", "--no-video"])
+        self.start("buyer", ["render", scene, "--frames", f"1-{frames}", "--out", out, "--yes", "--no-video", "--fresh"])
 
         def submitted():
             jobs = [(number, json.loads(body)) for number, body in self.rows("SELECT id, body FROM jobs")]

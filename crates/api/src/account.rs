@@ -91,6 +91,35 @@ pub struct SetTrust {
     pub trusted: bool,
 }
 
+/// `GET /v1/account/notify`: where the account is told that a render job is finished, paused or failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Notify {
+    /// Is called by `POST` with JSON.
+    pub webhook: Option<String>,
+    /// Calls carry `Tatau-Signature: t=MS,v1=HEX`: HMAC-SHA-256 over `MS.BODY` under this text.
+    pub secret: Option<String>,
+    /// Is written to, once confirmed.
+    pub mail: Option<String>,
+    /// The code that was sent there came back.
+    pub mail_confirmed: bool,
+    /// This server sends mail.
+    pub mail_possible: bool,
+}
+
+/// `POST /v1/account/notify`; what is absent stays, an empty text removes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SetNotify {
+    /// URL to call.
+    pub webhook: Option<String>,
+    /// Mail address; a code is sent there.
+    pub mail: Option<String>,
+    /// The code of that mail.
+    pub code: Option<String>,
+    /// Calls the URL now, with a test.
+    #[serde(default)]
+    pub test: bool,
+}
+
 /// `POST /v1/account/stake` and `POST /v1/account/unstake`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MoveStake {

@@ -3,9 +3,9 @@
 use crate::{
     AccountView, AuditCommit, AuditOrder, AuditReveal, BalanceLine, Books, CardEarnings, Delivered, Drain,
     EarnIn, Earned, Earnings, EditJob, ErrorBody, FailReport, GrantRequest, Granted, JobView, Lease,
-    MoveStake, OpenToken, Platform, Poll, PollAnswer, Quote, QuoteRequest, QuoteRow, ReceiptCommit,
-    RegisterNode, ResumeJob, SessionLink, SetOffer, SetPassword, SetTrust, Spans, StatementLine, SubmitJob,
-    TaskView, Token, Totals, UploadState,
+    MoveStake, Notify, OpenToken, Platform, Poll, PollAnswer, Quote, QuoteRequest, QuoteRow, ReceiptCommit,
+    RegisterNode, ResumeJob, SessionLink, SetNotify, SetOffer, SetPassword, SetTrust, Spans, StatementLine,
+    SubmitJob, TaskView, Token, Totals, UploadState,
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -94,6 +94,8 @@ pub const CALLS: &[CallText] = &[
     call("get", "/v1/account", Right::Account, "The account with its balances.", &[], "", "AccountView"),
     call("get", "/v1/account/statement", Right::Account, "Journal lines after an entry, oldest first.", &["after", "limit"], "", "[StatementLine]"),
     call("post", "/v1/account/stake", Right::Account, "Puts up stake.", &[], "MoveStake", "AccountView"),
+    call("get", "/v1/account/notify", Right::Account, "Where the account is told of its jobs.", &[], "", "Notify"),
+    call("post", "/v1/account/notify", Right::Account, "Sets where the account is told of its jobs: an address to call, mail.", &[], "SetNotify", "Notify"),
     call("post", "/v1/account/trust", Right::Account, "Marks an account as trusted with scenes, or takes that back.", &[], "SetTrust", "AccountView"),
     call("post", "/v1/account/unstake", Right::Account, "Starts stake on its way out.", &[], "MoveStake", "AccountView"),
     call("put", "/v1/account/password", Right::Owner, "Sets name and password for signing in on the pages; signs out all browsers.", &[], "SetPassword", ""),
@@ -153,6 +155,10 @@ pub const CALLS: &[CallText] = &[
     EditJob,
     MoveStake,
     SetTrust,
+    SetNotify,
+    Notify,
+    SetNotify,
+    Notify,
     OpenToken,
     Platform,
     Poll,

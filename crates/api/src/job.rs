@@ -48,6 +48,9 @@ pub struct SubmitJob {
     pub cap: Amount,
     /// The same key returns the same job.
     pub request_key: String,
+    /// Render all of it, also frames that an earlier job of yours has of the same scene and files; else these cost nothing.
+    #[serde(default)]
+    pub fresh: bool,
 }
 
 /// `POST /v1/quotes`.
@@ -64,6 +67,9 @@ pub struct QuoteRequest {
     #[serde(default)]
     #[schema(value_type = String)]
     pub who: Who,
+    /// All of it is to be rendered, also what an earlier job of yours has.
+    #[serde(default)]
+    pub fresh: bool,
 }
 
 /// Price and time on one class of card under one strategy.
@@ -91,6 +97,9 @@ pub struct QuoteRow {
 pub struct Quote {
     /// Number of frames.
     pub frames: u32,
+    /// Of them, those that an earlier job of yours has: they cost nothing.
+    #[serde(default)]
+    pub known: u32,
     /// Reference milliseconds a frame (on a GTX 1080 Ti's worth of work).
     pub reference_ms: u64,
     /// Fee in the prices, ppm.

@@ -12,8 +12,8 @@ pub mod order;
 pub mod platform;
 
 pub use account::{
-    AccountView, BalanceLine, Books, MoveStake, OpenToken, SessionLink, SetPassword, SetTrust, StatementLine,
-    Token,
+    AccountView, BalanceLine, Books, MoveStake, Notify, OpenToken, SessionLink, SetNotify, SetPassword,
+    SetTrust, StatementLine, Token,
 };
 pub use document::{CALLS, CallText, Right, document};
 pub use earnings::{CardEarnings, EarnIn, Earned, Earnings, Spans, Totals};

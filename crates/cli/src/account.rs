@@ -1,6 +1,12 @@
 //! `tatau account`.
 
-use crate::{ask, context::Context, exit::Ended, out};
+use crate::{
+    account_notify::{self, NotifyOptions},
+    ask,
+    context::Context,
+    exit::Ended,
+    out,
+};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, Write};
 use tatau_model::Address;
@@ -36,6 +42,8 @@ enum Verb {
     },
     /// Lists the accounts that you trust.
     Trusted,
+    /// Where you are told what becomes of your jobs: an address to call, mail.
+    Notify(NotifyOptions),
 }
 
 pub async fn run(options: Account, context: &Context) -> anyhow::Result<()> {
@@ -44,6 +52,7 @@ pub async fn run(options: Account, context: &Context) -> anyhow::Result<()> {
         Verb::Trust { account } => return trust(account, true, context).await,
         Verb::Untrust { account } => return trust(account, false, context).await,
         Verb::Trusted => return trusted(context).await,
+        Verb::Notify(options) => return account_notify::run(options, context).await,
     };
     let client = context.owner_client()?;
     client.open_account().await?;

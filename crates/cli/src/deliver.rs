@@ -31,6 +31,8 @@ pub struct Wish {
     pub machines: Machines,
     pub video: bool,
     pub preview: bool,
+    /// Nothing is taken over from earlier jobs.
+    pub fresh: bool,
     pub assets: Vec<PathBuf>,
     /// Priority and deadline; set on the job once it is there.
     pub later: EditJob,
@@ -121,8 +123,15 @@ async fn buy(
     stop: &mut Stop,
     context: &Context,
 ) -> anyhow::Result<JobId> {
-    let quote =
-        tatau_submit::quote(client, closed, &frames::format(frames), wish.video, wish.machines.who).await?;
+    let quote = tatau_submit::quote(
+        client,
+        closed,
+        &frames::format(frames),
+        wish.video,
+        wish.machines.who,
+        wish.fresh,
+    )
+    .await?;
     let choice = Choice { class: wish.class.clone(), strategy: wish.strategy, max_price: wish.max_price };
     let picked = tatau_submit::choose(&quote, &choice);
     told.done();
@@ -142,6 +151,13 @@ async fn buy(
         out::json(&json!({"event": "quote", "quote": quote, "chosen": row, "cap": cap}));
     } else {
         out::say(&quoted::table(&quote, row));
+        if quote.known > 0 {
+            let are = if quote.known == 1 { "is" } else { "are" };
+            out::say(&format!(
+                "{} {are} there already, from an earlier job of yours: nothing is paid for what you have (--fresh renders all anew).",
+                plural(quote.known as usize, "frame")
+            ));
+        }
         let fee = quote.fee_ppm as f64 / 10_000.0;
         out::say(&format!(
             "Prices in TATAU, the platform's fee of {fee}% included. You pay only for frames that passed their checks."
@@ -176,6 +192,7 @@ async fn buy(
         frames: frames.to_vec(),
         video: wish.video,
         preview: wish.preview,
+        fresh: wish.fresh,
         class: wish.class.clone(),
         strategy: wish.strategy,
         machines: wish.machines,

@@ -3,6 +3,7 @@
 //! Data goes to standard output, words and progress to standard error. Exit codes are in [`exit::HELP`].
 
 mod account;
+mod account_notify;
 mod admin;
 mod ask;
 mod cancel;
@@ -16,6 +17,7 @@ mod job;
 mod jobs;
 mod login;
 mod logs;
+mod meter;
 mod node;
 mod open;
 mod out;
@@ -36,6 +38,7 @@ mod token;
 mod told;
 mod validate;
 mod wallet;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use context::{Context, Globals};
@@ -59,6 +62,8 @@ enum Verb {
     Submit(submit::Submit),
     /// Brings a job's results into a folder; goes on where it was interrupted.
     Sync(sync::Sync),
+    /// Renders every scene that is saved into a folder.
+    Watch(watch::Watch),
     /// Lists your jobs, newest first.
     Jobs(jobs::Jobs),
     /// Shows one job: frames, money, what happened.
@@ -127,6 +132,7 @@ async fn act(verb: Verb, context: &Context) -> anyhow::Result<()> {
         Verb::Render(options) => render::run(options, context).await,
         Verb::Submit(options) => submit::run(options, context).await,
         Verb::Sync(options) => sync::run(options, context).await,
+        Verb::Watch(options) => watch::run(options, context).await,
         Verb::Jobs(options) => jobs::run(&options, context).await,
         Verb::Job(options) => job::run(&options, context).await,
         Verb::Logs(options) => logs::run(&options, context).await,

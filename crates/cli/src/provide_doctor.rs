@@ -7,10 +7,15 @@ use crate::{
     out,
 };
 use serde_json::{Value, json};
+use tatau_client::{Credentials, Patience};
+use tatau_model::{Clock, SystemClock};
 use tatau_worker::Recipe;
 
+/// What was looked at, whether it is as needed, what was found.
+type Check = (String, bool, String);
+
 pub async fn doctor(context: &Context) -> anyhow::Result<()> {
-    let mut checks: Vec<(String, bool, String)> = tokio::task::spawn_blocking(tatau_sandbox::doctor)
+    let mut checks: Vec<Check> = tokio::task::spawn_blocking(tatau_sandbox::doctor)
         .await?
         .into_iter()
         .map(|check| (check.name.to_owned(), check.ok, check.sentence))
@@ -34,6 +39,9 @@ pub async fn doctor(context: &Context) -> anyhow::Result<()> {
         [found].into_iter().chain(gpus.warnings).collect::<Vec<_>>().join("; "),
     ));
     checks.push(environment_check(context).await?);
+    checks.push(disk_check(context)?);
+    checks.push(keys_check(context)?);
+    checks.extend(server_checks(context).await?);
     let sound = checks.iter().all(|(_, ok, _)| *ok);
     if context.json() {
         let list: Vec<Value> = checks
@@ -61,7 +69,107 @@ pub async fn doctor(context: &Context) -> anyhow::Result<()> {
     }
 }
 
-async fn environment_check(context: &Context) -> anyhow::Result<(String, bool, String)> {
+/// Room for the environment, if it is still to be made, and for a buyer's files.
+fn disk_check(context: &Context) -> anyhow::Result<Check> {
+    const INPUTS_MIB: u64 = 2_048;
+    let cache = context.cache()?;
+    let recipe = Recipe::by_name(ENVIRONMENT)?;
+    let environment = if recipe.folder(&cache).is_dir() {
+        0
+    } else {
+        tatau_worker::environment::Manifest::parse(&recipe)?.disk_bytes >> 20
+    };
+    // The nearest folder that is there: it lies on the disk that the cache will lie on.
+    let there = cache.ancestors().find(|folder| folder.is_dir()).unwrap_or(&cache);
+    let disk = match nix::sys::statvfs::statvfs(there) {
+        Ok(disk) => disk,
+        Err(e) => {
+            return Ok((
+                "disk".into(),
+                false,
+                format!("the disk with {} does not say what is free: {e}", there.display()),
+            ));
+        }
+    };
+    // Types of these fields differ between systems.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    let free = (disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64) >> 20;
+    let needed = environment + INPUTS_MIB;
+    let found = format!("{free} MiB free at {}", there.display());
+    Ok(if free >= needed {
+        ("disk".into(), true, found)
+    } else {
+        (
+            "disk".into(),
+            false,
+            format!("{found}, {needed} MiB are needed; free some, or name another folder with --cache"),
+        )
+    })
+}
+
+/// Keys that others could read are as good as theirs.
+fn keys_check(context: &Context) -> anyhow::Result<Check> {
+    use std::os::unix::fs::PermissionsExt;
+    let data = context.data()?;
+    let mut open = Vec::new();
+    for name in ["owner.key", "node/node.key"] {
+        let path = data.join(name);
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+                open.push(path.display().to_string())
+            }
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => {
+                return Ok(("keys".into(), false, format!("{} cannot be looked at: {e}", path.display())));
+            }
+        }
+    }
+    Ok(if open.is_empty() {
+        ("keys".into(), true, format!("nobody else can read what lies in {}", data.display()))
+    } else {
+        ("keys".into(), false, format!("others can read them; run: chmod 600 {}", open.join(" ")))
+    })
+}
+
+/// Does the platform answer, and do its clock and this machine's agree?
+async fn server_checks(context: &Context) -> anyhow::Result<Vec<Check>> {
+    const MOST_SKEW_MS: u64 = 30_000;
+    let server = context.server().to_owned();
+    let asked = context.client_as(Credentials::None)?.with_patience(Patience::NONE).platform().await;
+    let platform = match asked {
+        Ok(platform) => platform,
+        Err(e) => return Ok(vec![("server".into(), false, e.to_string())]),
+    };
+    let far =
+        !["http://127.", "http://localhost", "http://[::1]"].iter().any(|near| server.starts_with(near));
+    let open = if far && server.starts_with("http://") {
+        "; what is sent there is not encrypted, ask its operator for an https address"
+    } else {
+        ""
+    };
+    let here = SystemClock.now();
+    let skew = here.since(platform.now).max(platform.now.since(here));
+    let other = if platform.version == env!("CARGO_PKG_VERSION") {
+        String::new()
+    } else {
+        format!(" (this program is {})", env!("CARGO_PKG_VERSION"))
+    };
+    Ok(vec![
+        ("server".into(), true, format!("{server} answers, version {}{other}{open}", platform.version)),
+        if skew <= MOST_SKEW_MS {
+            ("clock".into(), true, "agrees with the server's".into())
+        } else {
+            let sentence = format!(
+                "{} apart from the server's; set it (timedatectl set-ntp true), hours and days are counted by it",
+                out::duration(skew)
+            );
+            ("clock".into(), false, sentence)
+        },
+    ])
+}
+
+async fn environment_check(context: &Context) -> anyhow::Result<Check> {
     let recipe = Recipe::by_name(ENVIRONMENT)?;
     let folder = recipe.folder(&context.cache()?);
     let name = format!("environment {ENVIRONMENT}");

@@ -25,6 +25,7 @@ use tatau_submit::{AssetSet, BundleFolder, Scene};
   tatau render scene.blend --class rtx-3090 --strategy fastest --no-video --out frames
   tatau render scene.blend --own-first 30 --out frames    the market gets what your machines have not begun in 30 minutes
   tatau render secret.blend --who own --out frames
+  tatau render scene.blend --frames 12 --fresh --out again   frame 12 once more, whatever was rendered before
   tatau render scene.blend --frames 1 --out still --yes --json | jq .")]
 pub struct Render {
     /// The .blend file.
@@ -75,9 +76,19 @@ pub struct Terms {
     /// Among your jobs, -128 to 127: the higher, the sooner.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub priority: Option<i8>,
+    /// Render all anew, also frames that an earlier job of yours has of the same scene and files.
+    #[arg(long)]
+    pub fresh: bool,
     /// A folder where files of the scene may lie too (may be given several times).
     #[arg(long, value_name = "DIR")]
     pub assets: Vec<PathBuf>,
+}
+
+impl Render {
+    /// Does it say what it may cost at most?
+    pub fn is_capped(&self) -> bool {
+        self.terms.max_price.is_some()
+    }
 }
 
 impl Terms {
@@ -142,6 +153,7 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
         video: !options.no_video,
         preview: options.preview,
         later,
+        fresh: terms.fresh,
         assets: terms.assets,
     };
     match options.bundle {

@@ -2,8 +2,8 @@
 
 use crate::{context::Context, exit::Ended, node, out};
 use anyhow::Context as _;
-use std::{net::SocketAddr, path::PathBuf};
-use tatau_server::{Config, JudgeOptions, PublicUrl, Ready, ServeOptions, serve};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use tatau_server::{Config, JudgeOptions, MailOptions, PublicUrl, Ready, ServeOptions, serve};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a platform: accounts, market, escrow, audits, in one process with one data folder.
@@ -31,6 +31,15 @@ pub struct Serve {
     /// All blobs together, GiB.
     #[arg(long, default_value_t = 1_024, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     quota_gib: u64,
+    /// Days that the files of a job stay after its end (results, scene, audits); 0: for ever. Records and money stay in any case.
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=36_500))]
+    keep_days: u64,
+    /// Sends mail by this server: smtps://user:password@host, or smtp://user:password@host:587?tls=required.
+    #[arg(long, env = "TATAU_SMTP", hide_env_values = true, value_name = "URL", requires = "mail_from")]
+    smtp: Option<String>,
+    /// Who that mail is from.
+    #[arg(long, value_name = "ADDRESS", requires = "smtp")]
+    mail_from: Option<String>,
     /// CPU threads of the comparator.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     judge_threads: u32,
@@ -73,6 +82,12 @@ pub async fn run(options: Serve, context: &Context) -> anyhow::Result<()> {
         local: options.local,
         config: rules(&options)?,
         blobs: limits,
+        mail: options
+            .smtp
+            .clone()
+            .zip(options.mail_from.clone())
+            .map(|(url, from)| MailOptions { url, from }),
+        keep: (options.keep_days > 0).then(|| Duration::from_hours(24 * options.keep_days)),
         judge,
     };
     let json = context.json();

@@ -50,6 +50,7 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
         video: bundle.video,
         preview: false,
         later,
+        fresh: terms.fresh,
         assets: terms.assets,
     };
     deliver(wish, context).await

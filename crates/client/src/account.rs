@@ -3,7 +3,8 @@
 use crate::{Client, ClientError, send::Call};
 use reqwest::Method;
 use tatau_api::{
-    AccountView, MoveStake, OpenToken, SessionLink, SetPassword, SetTrust, StatementLine, Token,
+    AccountView, MoveStake, Notify, OpenToken, SessionLink, SetNotify, SetPassword, SetTrust, StatementLine,
+    Token,
 };
 use tatau_model::{Address, Amount};
 
@@ -26,6 +27,16 @@ impl Client {
     /// `POST /v1/account/stake`. Not repeated on its own when the connection is lost.
     pub async fn stake(&self, amount: Amount) -> Result<AccountView, ClientError> {
         self.json(Call::post("/v1/account/stake", &MoveStake { amount })?.once()).await
+    }
+
+    /// `GET /v1/account/notify`.
+    pub async fn notify(&self) -> Result<Notify, ClientError> {
+        self.json(Call::get("/v1/account/notify")).await
+    }
+
+    /// `POST /v1/account/notify`.
+    pub async fn set_notify(&self, wanted: &SetNotify) -> Result<Notify, ClientError> {
+        self.json(Call::post("/v1/account/notify", wanted)?.once()).await
     }
 
     /// `POST /v1/account/trust`.

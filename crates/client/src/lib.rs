@@ -7,6 +7,7 @@
 //! the system's roots. Answers are limited in size; an answer that cannot be read is an error, never a default.
 
 mod account;
+mod clock;
 mod credentials;
 mod download;
 mod error;
@@ -17,6 +18,7 @@ mod platform;
 mod send;
 mod upload;
 
+use clock::ServerClock;
 pub use credentials::Credentials;
 pub use error::ClientError;
 pub use patience::Patience;
@@ -39,6 +41,7 @@ struct Inner {
     http: reqwest::Client,
     base: String,
     credentials: Credentials,
+    clock: ServerClock,
 }
 
 impl Client {
@@ -65,7 +68,10 @@ impl Client {
                 "the HTTP client could not be set up ({e}); check the system's certificates"
             ))
         })?;
-        Ok(Self { inner: Arc::new(Inner { http, base, credentials }), patience: Patience::default() })
+        Ok(Self {
+            inner: Arc::new(Inner { http, base, credentials, clock: ServerClock::default() }),
+            patience: Patience::default(),
+        })
     }
 
     /// The same connection, with another patience.

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::time::{Duration, Instant};
 use tatau_api::ErrorBody;
 use tatau_evidence::{Sent, sign_request};
-use tatau_model::{Clock, Digest, SystemClock};
+use tatau_model::Digest;
 
 /// Answers larger than this are refused.
 const ANSWER_LIMIT: usize = 64 << 20;
@@ -67,6 +67,8 @@ impl Call {
 struct Failed {
     error: ClientError,
     again: bool,
+    /// It was refused for its date, and the server's clock is known now: nothing was done, and it helps to sign anew at once.
+    other_date: bool,
 }
 
 impl Client {
@@ -90,11 +92,16 @@ impl Client {
     pub(crate) async fn bytes(&self, call: Call) -> Result<Bytes, ClientError> {
         let mut first_failure: Option<Instant> = None;
         let mut tries = 0u32;
+        let mut dated = false;
         loop {
             let failed = match self.once(&call).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(failed) => failed,
             };
+            if failed.other_date && !dated {
+                dated = true;
+                continue;
+            }
             tries = tries.saturating_add(1);
             let since = first_failure.get_or_insert_with(Instant::now).elapsed();
             if !failed.again {
@@ -112,19 +119,23 @@ impl Client {
             // A request that never left may be repeated whatever it does.
             again: call.idempotent || e.is_connect(),
             error: self.unreachable(&e),
+            other_date: false,
         })?;
+        let headers = response.headers().clone();
         let status = response.status();
         let body = self.body(response).await;
         if status.is_success() {
-            return body.map_err(|error| Failed { again: call.idempotent && error.is_unreachable(), error });
+            return body.map_err(|error| Failed {
+                again: call.idempotent && error.is_unreachable(),
+                error,
+                other_date: false,
+            });
         }
         let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         let again = busy || (call.idempotent && status.is_server_error());
-        let body = body.unwrap_or_default();
-        Err(Failed {
-            again,
-            error: ClientError::Refused { status: status.as_u16(), body: refusal(status, &body) },
-        })
+        let body = refusal(status, &body.unwrap_or_default());
+        let other_date = body.code == "clock" && self.inner.clock.learn(&headers);
+        Err(Failed { again, error: ClientError::Refused { status: status.as_u16(), body }, other_date })
     }
 
     fn request(&self, call: &Call) -> reqwest::RequestBuilder {
@@ -146,7 +157,7 @@ impl Client {
             Credentials::Token(token) => Some(format!("Bearer {token}")),
             Credentials::Key(key) => {
                 let nonce = Digest(rand::rng().random());
-                let now = SystemClock.now();
+                let now = self.inner.clock.now();
                 let sent = Sent {
                     server: &self.inner.base,
                     method: call.method.as_str(),

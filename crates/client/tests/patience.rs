@@ -17,7 +17,8 @@ use std::{
 };
 use tatau_api::ErrorBody;
 use tatau_client::{Client, ClientError, Credentials, Patience};
-use tatau_model::{Amount, BlobId};
+use tatau_evidence::{SigningKey, check_request};
+use tatau_model::{Amount, BlobId, Clock, Millis, SystemClock};
 use tokio::net::TcpListener;
 
 async fn serve(router: Router) -> String {
@@ -62,6 +63,39 @@ async fn what_may_be_repeated_is_and_what_may_not_is_not() {
     state.seen.store(0, Ordering::SeqCst);
     assert!(client(&url, Patience::NONE).jobs(1).await.is_err());
     assert_eq!(state.seen.load(Ordering::SeqCst), 1);
+}
+
+/// A server two hours ahead: it takes only what was signed within a minute of its own time.
+async fn ahead(State(seen): State<Flaky>, request: axum::extract::Request) -> axum::response::Response {
+    seen.seen.fetch_add(1, Ordering::SeqCst);
+    let there = std::time::SystemTime::now() + Duration::from_hours(2);
+    let now = Millis(SystemClock.now().0 + 2 * 3_600_000);
+    let line = request.headers()["authorization"].to_str().unwrap().to_owned();
+    let body = axum::body::to_bytes(request.into_body(), 10_000).await.unwrap();
+    let date = [("date", httpdate::fmt_http_date(there))];
+    match check_request(&line, |_| true, "POST", "/v1/account/stake", &body, now, 60_000) {
+        Ok(_) => {
+            let body = ErrorBody { code: "too_little".into(), sentence: "no money".into() };
+            (StatusCode::CONFLICT, date, Json(body)).into_response()
+        }
+        Err(error) => {
+            let body = ErrorBody { code: "clock".into(), sentence: error.to_string() };
+            (StatusCode::UNAUTHORIZED, date, Json(body)).into_response()
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_are_signed_by_the_servers_clock_once_it_refused_ones_own() {
+    let state = Flaky::default();
+    let url = serve(Router::new().route("/v1/account/stake", post(ahead)).with_state(state.clone())).await;
+    let key = SigningKey::generate(&mut rand::rng());
+    let client = Client::new(&url, Credentials::Key(key)).unwrap().with_patience(Patience::NONE);
+    let answered = client.stake(Amount(1)).await.unwrap_err();
+    assert_eq!(answered.code(), Some("too_little"), "signed anew: {answered}");
+    assert_eq!(state.seen.load(Ordering::SeqCst), 2);
+    client.stake(Amount(1)).await.unwrap_err();
+    assert_eq!(state.seen.load(Ordering::SeqCst), 3, "and from then on at once");
 }
 
 #[tokio::test]

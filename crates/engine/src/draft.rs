@@ -1,7 +1,7 @@
 //! A draft: what one event changes, on top of the state it saw. Nothing is applied until the whole event is decided.
 
 use crate::{Asks, Counts, Effect, Outcome, Refusal, Reply, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use tatau_ledger::{LedgerError, Overlay};
 use tatau_model::{
     Account, AccountKey, Address, Amount, AmountError, Attempt, AttemptId, Audit, AuditId, Change, Entry,
@@ -129,6 +129,12 @@ impl<'a> Draft<'a> {
             };
             self.tasks.insert(id, task);
         }
+    }
+
+    /// Tasks of a job that this event made and nobody has yet.
+    pub fn new_tasks(&self, job: JobId) -> HashMap<Work, TaskId> {
+        let ready = self.tasks.values().filter(|t| t.job == job && t.state == TaskState::Ready);
+        ready.map(|t| (t.work.clone(), t.id)).collect()
     }
 
     /// How far the job is, with what this event accepted.

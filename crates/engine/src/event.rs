@@ -3,8 +3,8 @@
 use crate::{Asks, Change, Effect};
 use serde::Serialize;
 use tatau_model::{
-    Address, Amount, AttemptId, AuditId, BlobId, Card, Digest, JobId, JobKind, Machines, Measurement, Millis,
-    Node, Offer, OutputFile, Receipt, Strategy,
+    Address, Amount, Attempt, AttemptId, AuditId, BlobId, Card, Digest, JobId, JobKind, Machines,
+    Measurement, Millis, Node, Offer, OutputFile, Receipt, Strategy, Work,
 };
 
 /// A job as the server checked it; the engine gives it a number and its escrow.
@@ -36,6 +36,17 @@ pub struct NewJob {
     pub reference_ms: u64,
     /// The same key from the same owner returns the same job.
     pub request_key: String,
+    /// Results of earlier jobs of this owner that are the same work: taken over, and free. The caller vouches for that.
+    pub known: Vec<Known>,
+}
+
+/// A result that was accepted before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What it is the result of.
+    pub work: Work,
+    /// The accepted attempt.
+    pub attempt: Attempt,
 }
 
 /// What a buyer changes about a job of theirs; what is `None` stays.

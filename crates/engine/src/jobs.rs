@@ -1,6 +1,6 @@
 //! Jobs: escrow, tasks by the planner, pause, resume, cancel, end.
 
-use crate::{Draft, Effect, NewJob, Refusal, Reply, Terms, accounts, lease_ends};
+use crate::{Draft, Effect, NewJob, Refusal, Reply, Terms, accounts, lease_ends, reuse};
 use tatau_model::{
     AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Machines,
     Millis, Preview, Purpose, Strategy, TaskId, TaskState, Who, Work,
@@ -73,7 +73,8 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
         ended: None,
         request_key: new.request_key,
     };
-    let tasks = u64::try_from(planner::total_tasks(&job)).unwrap_or(u64::MAX);
+    let tasks = planner::total_tasks(&job).saturating_sub(new.known.len());
+    let tasks = u64::try_from(tasks).unwrap_or(u64::MAX);
     let least = draft.state.config.least_price.scale(tasks, 1)?;
     if !own && job.cap < least {
         return Err(Refusal::new(
@@ -87,6 +88,7 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
         return Err(Refusal::new("conflict", sentence));
     }
     start(draft, job);
+    reuse::take_over(draft, id, new.known)?;
     Ok(Reply::Job(id))
 }
 

@@ -250,6 +250,7 @@ fn grant(
         challenge: None,
         newcomer,
         dispute_until: None,
+        copy_of: None,
     });
     let task = draft.task_mut(task_id)?;
     task.become_state(TaskState::Leased)?;

@@ -134,6 +134,13 @@ fn audits(state: &State, problems: &mut Vec<String>) {
             .filter(|a| matches!(a.state, AuditState::Judged { verdict: tatau_model::Verdict::Pass }))
             .count();
         let job = state.jobs.get(&attempt.job);
+        if attempt.copy_of.is_some() {
+            if attempt.state != AttemptState::Accepted || attempt.price != Amount::ZERO || !audits.is_empty()
+            {
+                problems.push(format!("{} takes over a result, yet is open, priced or audited", attempt.id));
+            }
+            continue;
+        }
         if job.is_some_and(|job| job.is_own_work(&attempt.provider)) {
             if attempt.price != Amount::ZERO || !audits.is_empty() {
                 problems.push(format!("{} is its buyer's own work, yet priced or audited", attempt.id));

@@ -130,6 +130,9 @@ pub struct Attempt {
     pub newcomer: bool,
     /// End of the dispute window of an accepted attempt; `None` before and after.
     pub dispute_until: Option<Millis>,
+    /// An accepted attempt of an earlier job of the same buyer, whose result this one takes over: nothing was done, nothing is paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<AttemptId>,
 }
 
 impl Attempt {

@@ -218,6 +218,7 @@ pub(crate) const REFUSED: &[i64] = &[
     libc::SYS_name_to_handle_at,
     libc::SYS_open_by_handle_at,
     libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
     libc::SYS_swapon,
     libc::SYS_swapoff,
     libc::SYS_acct,
@@ -242,7 +243,21 @@ pub(crate) const REFUSED: &[i64] = &[
     libc::SYS_vhangup,
     libc::SYS_lookup_dcookie,
     libc::SYS_nfsservctl,
+    // the processor's own corners, of one architecture
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_modify_ldt,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_uselib,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_sysfs,
 ];
+
+/// What `personality` may set (Linux's own, and asking); all else, such as fixed addresses, fails with `EPERM`.
+pub(crate) const PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
 
 /// System calls that fail with `ENOSYS`, so that libraries take their older way: `clone3` hides its flags from the filter,
 /// `io_uring` does system calls that no filter sees.

@@ -9,7 +9,7 @@ use seccompiler::{
 };
 
 use crate::SandboxError;
-use crate::policy::{ABSENT, REFUSED, REFUSED_CLONE_FLAGS, REFUSED_IOCTLS, SOCKET_FAMILY};
+use crate::policy::{ABSENT, PERSONALITIES, REFUSED, REFUSED_CLONE_FLAGS, REFUSED_IOCTLS, SOCKET_FAMILY};
 
 /// The programs, each as the bytes of its `sock_filter` array. The kernel runs all and the strictest answer wins.
 pub(crate) fn programs() -> Result<Vec<Vec<u8>>, SandboxError> {
@@ -26,6 +26,9 @@ pub(crate) fn programs() -> Result<Vec<Vec<u8>>, SandboxError> {
         libc::SYS_ioctl,
         REFUSED_IOCTLS.iter().map(|&request| rule(1, SeccompCmpOp::Eq, request)).collect::<Result<_, _>>()?,
     );
+    let other = PERSONALITIES.iter().map(|&known| condition(0, SeccompCmpOp::Ne, known));
+    let other = SeccompRule::new(other.collect::<Result<_, _>>()?).map_err(broken)?;
+    refused.insert(libc::SYS_personality, vec![other]);
     let absent = ABSENT.iter().map(|&call| (call, Vec::new())).collect();
     let families = [libc::SYS_socket, libc::SYS_socketpair]
         .into_iter()
@@ -47,9 +50,11 @@ fn broken(error: impl std::fmt::Display) -> SandboxError {
 }
 
 fn rule(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, SandboxError> {
-    let condition =
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value).map_err(broken)?;
-    SeccompRule::new(vec![condition]).map_err(broken)
+    SeccompRule::new(vec![condition(argument, operator, value)?]).map_err(broken)
+}
+
+fn condition(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompCondition, SandboxError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value).map_err(broken)
 }
 
 fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: i32) -> Result<Vec<u8>, SandboxError> {

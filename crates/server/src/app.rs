@@ -6,6 +6,7 @@ use crate::{
     names::Names,
     nonces::Nonces,
     noted::Noted,
+    notices::mail::Post,
     pages::{Boards, Thumbs},
     password::Passwords,
     session::Codes,
@@ -15,7 +16,7 @@ use crate::{
     watch::Watch,
     writer::Writer,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tatau_blobs::{BlobStore, GrantKey};
 use tatau_engine::Config;
 use tatau_model::{AttemptId, AuditId, Digest, Millis};
@@ -41,6 +42,8 @@ pub(crate) struct App {
     /// Small pictures of frames.
     pub thumbs: Thumbs,
     pub passwords: Passwords,
+    /// Mail, where the operator has set it up.
+    pub post: Option<Post>,
     /// Wrong passwords lately.
     pub tries: Tries,
     /// New accounts lately.
@@ -55,6 +58,8 @@ pub(crate) struct App {
     pub started: Millis,
     /// Where the data lies.
     pub data_dir: PathBuf,
+    /// How long files stay after their job's end; `None`: for ever.
+    pub keep: Option<Duration>,
     pub local: bool,
     pub config: Config,
     /// First value of the hash chain in use.
@@ -65,4 +70,17 @@ pub(crate) struct App {
     pub handed: Noted<AuditId>,
     /// Receipts of each node whose files are awaited: a hint for who may bring bytes first.
     pub owed: Noted<AttemptId>,
+}
+
+impl App {
+    /// Said of a file that is not in the blob store.
+    pub(crate) fn gone(&self) -> String {
+        match self.keep {
+            None => "this file is not here".into(),
+            Some(keep) => format!(
+                "this file is not here any more: files are kept for {} days after their job's end; have it rendered again",
+                keep.as_secs() / 86_400
+            ),
+        }
+    }
 }

@@ -9,8 +9,8 @@ use tatau_model::{
     EpochId, Job, JobId, Millis, OutputFile, SystemClock, Task, TaskId,
 };
 use tatau_store::{
-    JoinCode, OwnerEarned, PasswordRecord, Reader, Sample, SessionRecord, StatementRow, StoreError,
-    TokenHash, TokenRecord, Verified,
+    InUse, JoinCode, Notice, NotifyRecord, OwnerEarned, PasswordRecord, Reader, Sample, SessionRecord,
+    StatementRow, StoreError, TokenHash, TokenRecord, Verified,
 };
 use tokio::sync::Semaphore;
 
@@ -79,6 +79,20 @@ impl Archive {
         inputs: BlobId,
     ) -> Result<Option<Job>, ApiError> {
         self.look(move |r| r.inspection_of(owner, inputs)).await
+    }
+
+    /// Render jobs on these inputs, newest first.
+    pub(crate) async fn renders_of(
+        &self,
+        owner: Address,
+        inputs: BlobId,
+        limit: usize,
+    ) -> Result<Vec<Job>, ApiError> {
+        self.look(move |r| r.renders_of(owner, inputs, limit)).await
+    }
+
+    pub(crate) async fn attempts_of_job(&self, job: JobId) -> Result<Vec<Attempt>, ApiError> {
+        self.look(move |r| r.attempts_of_job(job)).await
     }
 
     /// Newest first.
@@ -171,6 +185,11 @@ impl Archive {
         Ok(attempts.into_iter().filter(here).flat_map(|a| a.outputs).collect())
     }
 
+    /// Blobs of jobs that are open or ended at or after that moment.
+    pub(crate) async fn blobs_in_use(&self, ended_since: Millis) -> Result<InUse, ApiError> {
+        self.look(move |r| r.blobs_in_use(ended_since)).await
+    }
+
     pub(crate) async fn log(&self, attempt: AttemptId) -> Result<Option<String>, ApiError> {
         self.look(move |r| r.log(attempt)).await
     }
@@ -223,6 +242,14 @@ impl Archive {
 
     pub(crate) async fn tokens_of(&self, owner: Address) -> Result<Vec<TokenRecord>, ApiError> {
         self.look(move |r| r.tokens_of(owner)).await
+    }
+
+    pub(crate) async fn notify_of(&self, owner: Address) -> Result<NotifyRecord, ApiError> {
+        self.look(move |r| r.notify_of(owner)).await
+    }
+
+    pub(crate) async fn notices_due(&self, now: Millis, limit: usize) -> Result<Vec<Notice>, ApiError> {
+        self.look(move |r| r.notices_due(now, limit)).await
     }
 
     pub(crate) async fn password_by_name(&self, name: String) -> Result<Option<PasswordRecord>, ApiError> {

@@ -20,7 +20,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
-use tatau_evidence::check_request;
+use tatau_evidence::{AuthError, check_request};
 use tatau_model::{Address, Clock, Node, SystemClock};
 
 /// Who signed.
@@ -108,8 +108,10 @@ fn signed(
 ) -> Result<Address, ApiError> {
     let now = SystemClock.now();
     let is_own = |named: &str| app.names.is_own(named, local);
-    let verified = check_request(line, is_own, method, path, body, now, WINDOW_MS)
-        .map_err(|e| ApiError::unauthorized(e.to_string()))?;
+    let verified = check_request(line, is_own, method, path, body, now, WINDOW_MS).map_err(|e| match e {
+        AuthError::TooOld { .. } | AuthError::FromFuture { .. } => ApiError::other_clock(e.to_string()),
+        _ => ApiError::unauthorized(e.to_string()),
+    })?;
     if verified.on_behalf.is_some_and(|owner| owner != verified.signer) {
         return Err(ApiError::forbidden(
             "this server takes no requests on behalf of others; sign as yourself",

@@ -29,6 +29,10 @@ impl ApiError {
     pub(crate) fn unauthorized(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", sentence)
     }
+    /// Signed by a clock that is not the server's: the `Date` of the answer says what it is here.
+    pub(crate) fn other_clock(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "clock", sentence)
+    }
     pub(crate) fn forbidden(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", sentence)
     }

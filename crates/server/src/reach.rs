@@ -37,7 +37,11 @@ pub(crate) async fn of_job(app: &App, id: JobId, owner: Address) -> Result<Reach
     let job = view::own_job(app, id, owner).await?;
     let mut reach = Reach(job.bundle.into_iter().collect());
     if let Some(inputs) = job.inputs {
-        reach.add_inputs(app, inputs).await?;
+        // After retention took the inputs of a job that is over there is nothing to read of them.
+        let here = app.blobs.run(move |store| store.contains(&inputs)).await;
+        if !job.state.is_ended() || here.map_err(|e| ApiError::internal(&e))? {
+            reach.add_inputs(app, inputs).await?;
+        }
     }
     let outputs = match job.kind {
         // A report waits for no audit: its buyer goes on at once.

@@ -6,13 +6,17 @@ use crate::{
     asks::Asks,
     background::{
         epochs::{self, Beacon},
-        samples, tick, uploads,
+        retention, samples, tick, uploads,
     },
     judge::{self, JudgeOptions},
     listen,
     names::{Names, PublicUrl},
     nonces::Nonces,
     noted::Noted,
+    notices::{
+        self,
+        mail::{MailOptions, Post},
+    },
     pages::{Boards, Thumbs},
     password::Passwords,
     routes, secret,
@@ -31,6 +35,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
+    time::Duration,
 };
 use tatau_blobs::{BlobError, BlobStore, GrantKey, Limits};
 use tatau_engine::{Config, Counters, State};
@@ -60,6 +65,10 @@ pub struct ServeOptions {
     pub config: Config,
     /// Limits of the blob store.
     pub blobs: Limits,
+    /// How long the files of a job stay after its end; `None`: for ever.
+    pub keep: Option<Duration>,
+    /// How mail is sent; without it none is.
+    pub mail: Option<MailOptions>,
     /// The comparator; without one audits wait.
     pub judge: Option<JudgeOptions>,
 }
@@ -107,6 +116,9 @@ pub enum ServeError {
         "the books in the database do not balance ({0}); stop here, keep a copy, and restore the last backup"
     )]
     Books(#[from] LedgerError),
+    /// Mail is not set up as it can be used.
+    #[error("{0}")]
+    Mail(String),
     /// The writer ended on its own.
     #[error(transparent)]
     Writer(#[from] WriterError),
@@ -150,6 +162,7 @@ async fn run(
     let address =
         listener.local_addr().map_err(|source| ServeError::Listen { address: options.listen, source })?;
 
+    let post = options.mail.as_ref().map(Post::new).transpose().map_err(ServeError::Mail)?;
     let recovered = recover(&options).await?;
     let archive = Archive::new(recovered.store.reader()?);
     let owed = uploads::owed(&recovered.state);
@@ -171,6 +184,7 @@ async fn run(
         codes: Codes::default(),
         boards: Boards::default(),
         thumbs: Thumbs::new(data.join("thumbs")),
+        post,
         passwords: Passwords::default(),
         tries: Tries::passwords(),
         sign_ups: Tries::sign_ups(),
@@ -179,6 +193,7 @@ async fn run(
         url: format!("http://{}", reachable(address)),
         started: SystemClock.now(),
         data_dir: data.clone(),
+        keep: options.keep,
         local: options.local,
         config: options.config.clone(),
         anchor: recovered.beacon.anchor(),
@@ -232,12 +247,14 @@ fn start_background(
     judge: Option<JudgeOptions>,
     judge_work: mpsc::UnboundedReceiver<tatau_model::AuditId>,
     data: &Path,
-) -> [tokio::task::JoinHandle<()>; 5] {
+) -> [tokio::task::JoinHandle<()>; 7] {
     [
         tokio::spawn(tick::run(Arc::clone(app))),
         tokio::spawn(samples::run(Arc::clone(app))),
         tokio::spawn(epochs::run(Arc::clone(app), beacon)),
         tokio::spawn(uploads::run(Arc::clone(app))),
+        tokio::spawn(retention::run(Arc::clone(app))),
+        tokio::spawn(notices::run(Arc::clone(app))),
         tokio::spawn(judge::run(Arc::clone(app), judge, judge_work, data.join("judge"))),
     ]
 }

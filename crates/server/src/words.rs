@@ -14,6 +14,9 @@ pub(crate) fn story(attempts: &[Attempt], audits: &[Audit]) -> Vec<String> {
 }
 
 fn line(attempt: &Attempt, audits: &[Audit]) -> String {
+    if let Some(from) = attempt.copy_of {
+        return format!("taken over from {from} of an earlier job of yours; nothing was paid");
+    }
     let who = format!("{} by {}", attempt.id, short(&attempt.provider));
     let judged = |wanted: Verdict| {
         let is = |a: &&Audit| a.attempt == attempt.id && a.state == AuditState::Judged { verdict: wanted };
@@ -115,6 +118,7 @@ mod tests {
             challenge: None,
             newcomer: false,
             dispute_until: None,
+            copy_of: None,
         }
     }
 

@@ -86,9 +86,9 @@ pub(crate) async fn report(app: &App, job: Job) -> Result<Option<Inspected>, Api
     let file = attempt.outputs.iter().find(|f| f.name == trace::RESULT);
     let file = file.ok_or_else(|| ApiError::internal(&format!("{} delivered no report", attempt.id)))?.blob;
     let read = app.blobs.run(move |store| store.read(&file, trace::MAX_RESULT_BYTES)).await;
-    let json = read
-        .map_err(|e| ApiError::internal(&e))?
-        .ok_or_else(|| ApiError::internal(&format!("the report {file} is gone")))?;
+    let json = read.map_err(|e| ApiError::internal(&e))?.ok_or_else(|| {
+        ApiError::conflict("the files of this inspection are not kept any more; inspect the scene again")
+    })?;
     let report = Report::parse(&json).map_err(|e| ApiError::conflict(e.to_string()))?;
     let (node, card) = (attempt.node, usize::from(attempt.card));
     let score = app.writer.read(move |s| {

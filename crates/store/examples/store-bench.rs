@@ -273,6 +273,7 @@ fn new_life(n: u64) -> Life {
             challenge: None,
             newcomer: false,
             dispute_until: None,
+            copy_of: None,
         },
         audit: Audit {
             id: AuditId(n),

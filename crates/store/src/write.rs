@@ -3,7 +3,7 @@
 use crate::{
     StoreError,
     batch::{Batch, Row, UnbondingStep},
-    rows,
+    notices, rows,
 };
 use rusqlite::{Transaction, params};
 use tatau_model::{Attempt, Job};
@@ -73,6 +73,7 @@ fn jobs(tx: &Transaction<'_>, batch: &Batch<'_>) -> Result<(), StoreError> {
         let Job { owner, state, created, ended, spent, request_key, .. } = *job;
         let reference = rows::int(job.reference_ms)?;
         let body = rows::body(job)?;
+        notices::note(tx, job)?;
         put.execute(params![
             number,
             &owner.0[..],

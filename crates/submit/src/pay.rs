@@ -32,6 +32,8 @@ pub struct Order {
     pub strategy: Strategy,
     /// Whose machines may work on it.
     pub machines: Machines,
+    /// Take nothing over from earlier jobs.
+    pub fresh: bool,
     /// Moves to escrow.
     pub cap: Amount,
     /// From [`request_key`].
@@ -71,6 +73,7 @@ pub async fn pay(client: &Client, order: &Order, watch: &mut dyn Watch) -> Resul
         strategy: order.strategy,
         machines: order.machines,
         cap: order.cap,
+        fresh: order.fresh,
         request_key: order.request_key.clone(),
     };
     Ok(client.submit_job(&job).await?)

@@ -23,8 +23,10 @@ pub async fn quote(
     frames: &str,
     video: bool,
     who: Who,
+    fresh: bool,
 ) -> Result<Quote, SubmitError> {
-    let request = QuoteRequest { inspection: closed.inspection, frames: frames.to_owned(), video, who };
+    let request =
+        QuoteRequest { inspection: closed.inspection, frames: frames.to_owned(), video, who, fresh };
     Ok(client.quote(&request).await?)
 }
 
@@ -75,7 +77,7 @@ mod tests {
             row("rtx-3090", Strategy::Cheapest, 2, 100),
             row("rtx-3090", Strategy::Fastest, 6, 50),
         ];
-        Quote { frames: 24, reference_ms: 10, fee_ppm: 50_000, rows }
+        Quote { frames: 24, known: 0, reference_ms: 10, fee_ppm: 50_000, rows }
     }
 
     #[test]

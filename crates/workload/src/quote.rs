@@ -16,6 +16,8 @@ pub struct Wanted {
     pub reference_ms: u64,
     /// Number of frames.
     pub frames: u64,
+    /// Of them, those that are there already, with their pictures.
+    pub known: u64,
     /// Reference milliseconds of a frame's picture.
     pub picture_reference_ms: u64,
     /// Width and height of a picture, pixels.
@@ -75,7 +77,7 @@ pub fn quote(wanted: &Wanted, offers: &[OfferLine]) -> Result<Vec<Row>, AmountEr
                 strategy,
                 cards: used.iter().fold(0, |sum, line| sum.saturating_add(line.cards)),
                 price: expected_price(wanted, &used)?,
-                cap: dearest.scale(ROOM.0, ROOM.1)?,
+                cap: dearest.scale(ROOM.0, ROOM.1)?.max(wanted.least_price),
                 time_ms: expected_ms(wanted, &used),
             });
         }
@@ -98,7 +100,8 @@ fn total(wanted: &Wanted, ask: Amount) -> Result<Amount, AmountError> {
     let lease =
         |reference_ms: u64| units::price(ask, reference_ms).map(|price| price.max(wanted.least_price));
     let frame = lease(wanted.reference_ms)?.add(lease(wanted.picture_reference_ms)?)?;
-    let count = i64::try_from(wanted.frames).map_err(|_| AmountError::Overflow)?;
+    let count =
+        i64::try_from(wanted.frames.saturating_sub(wanted.known)).map_err(|_| AmountError::Overflow)?;
     let frames = frame.times(count)?;
     if wanted.video { frames.add(lease(video_reference_ms(wanted))?) } else { Ok(frames) }
 }
@@ -131,10 +134,11 @@ fn expected_ms(wanted: &Wanted, used: &[&OfferLine]) -> u64 {
         used.iter().map(|l| u128::from(l.cards) * u128::from(within / on(each, l.score_milli))).sum()
     };
     let slowest = used.iter().map(|l| on(each, l.score_milli)).max().unwrap_or(0);
-    let (mut low, mut high) = (0u64, slowest.saturating_mul(wanted.frames));
+    let missing = wanted.frames.saturating_sub(wanted.known);
+    let (mut low, mut high) = (0u64, slowest.saturating_mul(missing));
     while low < high {
         let middle = low + (high - low) / 2;
-        if made(middle) >= u128::from(wanted.frames) { high = middle } else { low = middle + 1 }
+        if made(middle) >= u128::from(missing) { high = middle } else { low = middle + 1 }
     }
     let best = used.iter().map(|l| l.score_milli).max().unwrap_or(1);
     low.saturating_add(if wanted.video { on(video_reference_ms(wanted), best) } else { 0 })

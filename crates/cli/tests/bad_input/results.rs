@@ -16,7 +16,8 @@ const OUT: &str = "my 'best' frames";
 
 pub fn interrupted(market: &Market) {
     let good = market.path("scenes/good.blend");
-    let render = ["render", &good, "--frames", "1-5", "--out", OUT, "--yes", "--no-video", "--json"];
+    let render =
+        ["render", &good, "--frames", "1-5", "--out", OUT, "--yes", "--no-video", "--fresh", "--json"];
     let (out, err) = (market.house.path("stdout-cut"), market.house.path("stderr-cut"));
     let mut command = market.house.command("ana", &render);
     command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());

@@ -12,6 +12,9 @@ fn wrong_arguments_are_usage_errors_before_anything_is_sent() {
     std::fs::write(house.path("text.blend"), "no scene").unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["frobnicate"], "unrecognized"),
+        (&["watch", ".", "--out", "o"], "--max-price"),
+        (&["watch", ".", "--out", "o", "--", "--max-price", "1", "--nonsense"], "--nonsense"),
+        (&["watch", "nowhere", "--out", "o", "--", "--max-price", "1"], "there is no folder nowhere"),
         (&["render", "none.blend", "--out", "o"], "there is no file none.blend"),
         (&["render", "text.blend", "--out", "o"], "no Blender file"),
         (&["render", "scene.blend", "--out", "o", "--frames", ""], "no frames"),
@@ -97,8 +100,8 @@ fn help_names_the_exit_codes_and_every_verb_has_help() {
     }
     assert!(!help.contains("session"), "hidden");
     let verbs = [
-        "render", "submit", "sync", "jobs", "job", "logs", "cancel", "resume", "wallet", "login", "token",
-        "provide", "validate", "serve", "admin", "demo",
+        "render", "submit", "watch", "edit", "sync", "jobs", "job", "logs", "cancel", "resume", "wallet",
+        "login", "token", "provide", "validate", "serve", "admin", "demo",
     ];
     for verb in verbs {
         assert!(

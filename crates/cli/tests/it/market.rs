@@ -137,6 +137,37 @@ fn a_render_is_quoted_paid_once_interrupted_and_synced(house: &House) {
     ];
     assert_eq!(names, expected);
 
+    // A longer cut of the same scene: what is there already is taken over, and costs nothing.
+    let longer =
+        house.run("ana", &["render", &scene, "--frames", "1-3", "--out", "longer", "--yes", "--json"]);
+    let lines = longer.code(0).lines();
+    assert_eq!(lines.iter().find(|line| line["event"] == "quote").expect("a quote")["quote"]["known"], 2);
+    let last = lines.last().unwrap();
+    assert_eq!((&last["frames_done"], &last["files"]), (&3.into(), &7.into()), "{last}");
+    let view = house.run("ana", &["job", &last["job"].to_string(), "--json"]).code(0).json();
+    let tasks = view["tasks"].as_array().unwrap();
+    let free = |task: &&serde_json::Value| task["story"].to_string().contains("taken over from attempt-");
+    assert_eq!(tasks.iter().filter(free).count(), 4, "two frames, two pictures: {view}");
+    assert!(tasks.iter().filter(free).all(|task| task["paid"] == 0), "{view}");
+    for frame in ["out/frames/frame_0002.exr", "longer/frames/frame_0002.exr"] {
+        assert_eq!(
+            fs::read(house.path(frame)).unwrap(),
+            fs::read(house.path("out/frames/frame_0002.exr")).unwrap()
+        );
+    }
+
+    // A watched folder: what is saved there is rendered once, and frames that are known cost nothing.
+    let watch = ["watch", "studio", "--out", "watched", "--once", "--settle", "1", "--json", "--"];
+    let watch = [&watch[..], &["--max-price", "9", "--frames", "1-3", "--no-video"]].concat();
+    let watched = house.run("ana", &watch).code(0).lines();
+    let done: Vec<_> = watched.iter().filter(|line| line["state"] == "done").collect();
+    assert_eq!(done.len(), 1, "{watched:?}");
+    assert_eq!(done[0]["words"], "3 of 3 frames");
+    let spent = watched.iter().find(|line| line["said"]["event"] == "done").expect("an end");
+    assert_eq!(spent["said"]["spent"], 0, "{spent}");
+    let once_more = house.run("ana", &watch).code(0).lines();
+    assert!(once_more.is_empty(), "{once_more:?}");
+
     // The folder is one job's.
     let other = house.run("ana", &["render", &scene, "--frames", "3", "--out", "out", "--yes"]).code(2);
     assert!(other.err.contains("holds the results of"), "{}", other.err);

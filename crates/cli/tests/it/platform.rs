@@ -34,6 +34,26 @@ fn money_tokens_and_books() {
 
     let books = house.run("server", &["admin", "audit-books", "--json"]).code(0).json();
     assert_eq!((&books["balanced"], &books["sum"]), (&true.into(), &0.into()));
+    let whole = house.run("server", &["admin", "backup", "copy", "--json"]).code(0).json();
+    assert_eq!(whole["missing"], 0, "{whole}");
+    house.run("server", &["admin", "backup", "copy"]).code(0);
+    let refused = house.run("server", &["admin", "restore", "copy"]).code(1);
+    assert!(refused.err.contains("holds a server's data"), "{}", refused.err);
+    let refused = house.run("server", &["admin", "backup", "."]).code(1);
+    assert!(refused.err.contains("no backup"), "{}", refused.err);
+    house.run("second", &["admin", "restore", "copy"]).code(0);
+    // The copy serves: the same accounts, the same money.
+    let second = ["serve", "--local", "--no-judge", "--listen", "127.0.0.1:0"];
+    house.start_command("second", house.command("second", &second));
+    let file = house.path("second/server.json");
+    house.wait("the restored server", Duration::from_secs(30), |_| file.is_file());
+    let ready: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let there =
+        house.run("ana", &["wallet", "--json", "--server", ready["url"].as_str().unwrap()]).code(0).json();
+    let here = house.run("ana", &["wallet", "--json"]).code(0).json();
+    assert_eq!(there["balances"], here["balances"]);
+    let refused = house.run("third", &["admin", "restore", "."]).code(1);
+    assert!(refused.err.contains("no whole backup"), "{}", refused.err);
     let server = house.server.clone().unwrap();
     house.run("ana", &["login", &server]).code(0);
     house.server = None;

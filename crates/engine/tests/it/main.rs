@@ -3,6 +3,7 @@
 mod fleet;
 mod life;
 mod pauses;
+mod reuse;
 mod sight;
 mod terms;
 mod world;

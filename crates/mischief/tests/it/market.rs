@@ -58,7 +58,7 @@ fn honest_work_is_paid_and_every_cheat_is_caught() {
     let (scene, out) = (scene.to_str().unwrap(), house.home.path().join("out"));
     house.must(
         "buyer",
-        &["render", scene, "--frames", FRAMES, "--out", out.to_str().unwrap(), "--yes", "--json"],
+        &["render", scene, "--frames", FRAMES, "--out", out.to_str().unwrap(), "--yes", "--fresh", "--json"],
     );
     let (inspection, model) = rendered(&house);
     let job = house.finish(model, JOB_LIMIT, || server.check());

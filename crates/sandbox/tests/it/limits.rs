@@ -57,6 +57,29 @@ async fn a_memory_bomb_is_told_as_such() {
     assert!(outcome.peak_memory.unwrap() <= 96 * MIB && !outcome.session_alive, "{outcome:?}");
 }
 
+/// Files without contents cost the kernel's memory, not the scratch.
+#[tokio::test]
+async fn a_flood_of_empty_files_ends_within_the_sessions_memory() {
+    let mut place = Place::new();
+    place.policy.limits.memory_bytes = 96 * MIB;
+    place.policy.limits.scratch_bytes = 32 * MIB;
+    let program = r#"
+made = 0
+try:
+    for n in range(3_000_000):
+        open(f"/work/tmp/{n}", "x").close()
+        made = n
+except OSError as e:
+    print("stopped at", made, e.errno)
+else:
+    print("MADE ALL")
+"#;
+    let outcome = ended(&mut place, program).await;
+    println!("{outcome:?}");
+    assert!(outcome.exit == Outcome::OutOfMemory || outcome.log_tail.contains("stopped at"), "{outcome:?}");
+    assert_no_groups();
+}
+
 #[tokio::test]
 async fn a_full_scratch_is_an_error_of_the_task() {
     let mut place = Place::new();

@@ -190,6 +190,92 @@ t = threading.Thread(target=lambda: print("thread works")); t.start(); t.join()
 }
 
 #[tokio::test]
+async fn doors_that_need_no_capability_to_be_tried() {
+    let mut place = Place::new();
+    let log = told(
+        &mut place,
+        r#"
+import ctypes, os, stat, signal
+libc = ctypes.CDLL(None, use_errno=True)
+def call(name, number, *args):
+    ctypes.set_errno(0)
+    done = libc.syscall(number, *args)
+    print(name, done, ctypes.get_errno())
+buffer = ctypes.create_string_buffer(256)
+call("process_vm_writev", 311, 1, 0, 0, 0, 0, 0)
+call("pivot_root", 155, b"/work", b"/work")
+call("chroot", 161, b"/work")
+call("open_by_handle_at", 304, -100, buffer, 0)
+call("name_to_handle_at", 303, -100, b"/", buffer, buffer, 0)
+call("fsopen", 430, b"tmpfs", 0)
+call("fspick", 433, -100, b"/", 0)
+call("open_tree", 428, -100, b"/", 1)
+call("move_mount", 429, -1, b"", -1, b"", 0)
+call("mount_setattr", 442, -100, b"/usr", 0, buffer, 32)
+call("umount2", 166, b"/usr", 2)
+call("kexec_load", 246, 0, 0, 0, 0)
+call("kexec_file_load", 320, -1, -1, 0, 0, 0)
+call("init_module", 175, 0, 0, b"")
+call("finit_module", 313, -1, b"", 0)
+call("delete_module", 176, b"nvidia", 0)
+call("settimeofday", 164, buffer, 0)
+call("clock_settime", 227, 0, buffer)
+call("sethostname", 170, b"x", 1)
+call("setdomainname", 171, b"x", 1)
+call("syslog", 103, 3, buffer, 256)
+call("reboot", 169, 0xfee1dead, 672274793, 0)
+call("swapon", 167, b"/work/x", 0)
+call("acct", 163, 0)
+call("quotactl_fd", 443, -1, 0, 0, 0)
+call("fanotify_init", 300, 0, 0)
+call("modify_ldt", 154, 1, buffer, 16)
+call("iopl", 172, 3)
+call("ioperm", 173, 0, 1, 1)
+call("personality", 135, 0x40000)
+call("clone_newtime", 56, 0x80 | 17, 0, 0, 0, 0)
+call("kcmp", 312, 1, 2, 0, 0, 0)
+for name, number in [("mem", (1, 1)), ("null", (1, 3)), ("sda", (8, 0))]:
+    try:
+        os.mknod("/work/" + name, stat.S_IFCHR | 0o666, os.makedev(*number))
+        print("REACHED mknod", name)
+    except OSError as e:
+        print("mknod", name, -1, e.errno)
+for name, become in [("setuid", os.setuid), ("setgid", os.setgid)]:
+    try:
+        become(0)
+        print("REACHED", name, os.getuid(), os.getgid())
+    except OSError as e:
+        print(name, -1, e.errno)
+print("asked", libc.personality(ctypes.c_ulong(0xffffffff)))
+# Who can be reached by a signal: nobody but one's own.
+reached = []
+for pid in range(1, 70_000):
+    try:
+        os.kill(pid, 0)
+        reached.append(pid)
+    except ProcessLookupError: pass
+    except PermissionError: reached.append(-pid)
+print("signals", reached, os.getpid())
+os.kill(-1, signal.SIGCONT)
+print("whole")
+"#,
+    )
+    .await;
+    println!("{log}");
+    assert!(!log.contains("REACHED") && log.contains("whole"), "{log}");
+    for line in log.lines().filter(|line| line.contains(" -1 ")) {
+        let refused = line.ends_with(" -1 1") || (line.starts_with("set") && line.ends_with("id -1 22"));
+        assert!(refused, "{line}\n{log}");
+    }
+    assert_eq!(log.matches(" -1 ").count(), 37, "{log}");
+    assert!(!log.lines().any(|line| line.ends_with(" 0 0")), "{log}");
+    assert!(log.contains("asked 0"), "{log}");
+    let signals = log.lines().find(|line| line.starts_with("signals [")).unwrap();
+    let pids = signals.split(['[', ']']).nth(1).unwrap().split(", ").count();
+    assert_eq!(pids, 3, "init, the runner, itself: {signals}");
+}
+
+#[tokio::test]
 async fn a_preloaded_library_reaches_tasks_but_not_the_runner() {
     // `openjd_env` sets LD_PRELOAD for later actions: they are the stranger's anyway, and the runner does not restart.
     let place = &mut Place::new();

@@ -44,6 +44,8 @@ pub fn main(connections: usize) -> Any<()> {
         local: true,
         config: config(&size),
         blobs: tatau_blobs::Limits::default(),
+        keep: None,
+        mail: None,
         judge: None,
     };
     let server = serving.spawn(serve(options, move |ready| drop(told.send(ready.url.clone())), async move {

@@ -88,6 +88,7 @@ fn small() -> Router<Arc<App>> {
         .route("/v1/account", get(account::show::show).post(account::open::open))
         .route("/v1/account/statement", get(account::statement::statement))
         .route("/v1/account/password", put(account::password::set))
+        .route("/v1/account/notify", get(account::notify::show).post(account::notify::set))
         .route("/v1/account/stake", post(account::stake::stake))
         .route("/v1/account/trust", post(account::trust::trust))
         .route("/v1/account/unstake", post(account::stake::unstake))

@@ -30,6 +30,7 @@ fn inspection(inputs: BlobId, key: &str) -> SubmitJob {
         preview: false,
         class: None,
         strategy: Strategy::Balanced,
+        fresh: false,
         machines: tatau_model::Machines::default(),
         cap: Amount(50_000_000),
         request_key: key.into(),

@@ -18,6 +18,15 @@ pub struct ChangedTask {
     pub changed: u64,
 }
 
+/// Blobs that jobs still need.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InUse {
+    /// Manifests of inputs; what they name is needed as well.
+    pub manifests: HashSet<BlobId>,
+    /// Everything else.
+    pub blobs: HashSet<BlobId>,
+}
+
 impl Reader {
     /// The account, if it was opened.
     pub fn account(&self, owner: Address) -> Result<Option<Account>, StoreError> {
@@ -66,6 +75,14 @@ impl Reader {
         let filter = "WHERE owner = ?1 AND state = 'finished' AND json_extract(body, '$.kind') = 'inspect'
                       AND json_extract(body, '$.inputs') = ?2 ORDER BY id DESC LIMIT 1";
         self.with(|c| Ok(jobs(c, filter, params![&owner.0[..], inputs.to_string()])?.pop()))
+    }
+
+    /// Render jobs of an owner on these inputs, newest first.
+    pub fn renders_of(&self, owner: Address, inputs: BlobId, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let filter = "WHERE owner = ?1 AND json_extract(body, '$.inputs') = ?2
+                      AND json_extract(body, '$.kind.render') IS NOT NULL ORDER BY id DESC LIMIT ?3";
+        let limit = rows::limit(limit.min(MAX_ROWS));
+        self.with(|c| jobs(c, filter, params![&owner.0[..], inputs.to_string(), limit]))
     }
 
     /// The newest job that this request made, open or not: a request repeated after the job's end finds it here.
@@ -142,14 +159,16 @@ impl Reader {
     }
 
     /// Blobs that jobs still need: inputs and bundles, delivered outputs and audit files of every job that is open or
-    /// ended at or after `ended_since`. Blobs inside manifests are not followed.
-    pub fn blobs_in_use(&self, ended_since: Millis) -> Result<HashSet<BlobId>, StoreError> {
+    /// ended at or after `ended_since`.
+    pub fn blobs_in_use(&self, ended_since: Millis) -> Result<InUse, StoreError> {
         self.with(|c| {
             let kept = "(SELECT id FROM jobs WHERE open = 1 OR ended IS NULL OR ended >= ?1)";
+            let mut manifests = HashSet::new();
             let mut blobs = HashSet::new();
             let job_filter = format!("WHERE id IN {kept}");
             for job in jobs(c, &job_filter, [ended_since.0])? {
-                blobs.extend(job.inputs.into_iter().chain(job.bundle));
+                manifests.extend(job.inputs);
+                blobs.extend(job.bundle);
             }
             let sql = format!("SELECT body FROM attempts WHERE job IN {kept}");
             each(c, "an attempt", &sql, [ended_since.0], |attempt: Attempt| {
@@ -161,7 +180,7 @@ impl Reader {
                 blobs.extend(audit.files.iter().map(|f| f.blob));
                 Ok(())
             })?;
-            Ok(blobs)
+            Ok(InUse { manifests, blobs })
         })
     }
 }

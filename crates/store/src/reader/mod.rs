@@ -6,7 +6,7 @@ mod jobs;
 mod money;
 
 pub use earned::{CardEarned, OwnerEarned, Spans, Totals};
-pub use jobs::ChangedTask;
+pub use jobs::{ChangedTask, InUse};
 pub(crate) use jobs::{all, one};
 pub use money::StatementRow;
 
@@ -46,6 +46,19 @@ impl Reader {
     /// seconds for millions of entries.
     pub fn audit_books(&self) -> Result<books::BooksReport, StoreError> {
         self.with(books::audit)
+    }
+
+    /// Copies the database, as of one moment, to a new file; works beside a running server. The file must not exist.
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
+        let to = to.as_ref();
+        let io = |source| StoreError::Io { path: to.to_owned(), source };
+        let claimed = file::private(std::fs::File::options().create_new(true)).open(to).map_err(io)?;
+        let name = to.to_str().ok_or_else(|| StoreError::Refused("the path is no text".into()))?;
+        let conn = file::open_reader(&self.pool.path)?;
+        conn.pragma_update(None, "query_only", false)?;
+        // One read transaction, however much is written meanwhile.
+        conn.execute("VACUUM INTO ?1", [name])?;
+        claimed.sync_all().map_err(io)
     }
 
     /// Runs `read` on a connection, inside one read transaction.

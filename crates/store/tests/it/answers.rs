@@ -87,10 +87,10 @@ fn history_is_answered_closed_or_not() {
         assert_eq!(reader.job(JobId(unknown)).unwrap(), None);
         assert!(reader.tasks_of(JobId(unknown), u64::MAX).unwrap().is_empty());
     }
-    let blobs = reader.blobs_in_use(Millis(i64::MAX)).unwrap();
+    let blobs = reader.blobs_in_use(Millis(i64::MAX)).unwrap().blobs;
     let open = |a: &&Attempt| market.jobs.get(&a.job).is_some_and(|j| j.ended.is_none());
     assert!(history.attempts.values().filter(open).flat_map(|a| &a.outputs).all(|f| blobs.contains(&f.blob)));
-    assert!(reader.blobs_in_use(Millis(0)).unwrap().len() > blobs.len(), "ended jobs' blobs too");
+    assert!(reader.blobs_in_use(Millis(0)).unwrap().blobs.len() > blobs.len(), "ended jobs' blobs too");
 }
 
 #[test]

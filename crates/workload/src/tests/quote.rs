@@ -4,6 +4,7 @@ use tatau_model::amount::NANO;
 const WANTED: Wanted = Wanted {
     reference_ms: 160,
     frames: 24,
+    known: 0,
     picture_reference_ms: 10,
     picture: (480, 270),
     video: true,
@@ -57,6 +58,19 @@ fn time_counts_whole_frames_on_whole_cards() {
     let frame = (160 + 10) * 25;
     let on = |cards| quote(&wanted, &[line("cpu", 40, NANO, cards)]).unwrap()[0].time_ms;
     assert_eq!([on(1), on(2), on(4), on(5), on(500)], [5, 3, 2, 1, 1].map(|n| n * frame));
+}
+
+#[test]
+fn what_is_there_already_costs_neither_money_nor_time() {
+    let offer = [line("cpu", 40, NANO, 1)];
+    let row = |frames, known| {
+        let wanted = Wanted { frames, known, video: false, ..WANTED };
+        quote(&wanted, &offer).unwrap().remove(0)
+    };
+    assert_eq!((row(5, 3).price, row(5, 3).time_ms), (row(2, 0).price, row(2, 0).time_ms));
+    let nothing = row(5, 5);
+    assert_eq!((nothing.price, nothing.time_ms), (Amount::ZERO, 0));
+    assert_eq!(nothing.cap, WANTED.least_price, "an escrow is never empty");
 }
 
 #[test]

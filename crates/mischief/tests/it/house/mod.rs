@@ -229,6 +229,7 @@ impl House {
             preview: false,
             class: None,
             strategy: Strategy::Fastest,
+            fresh: true,
             machines: tatau_model::Machines::default(),
             cap: Amount::tatau(5),
             request_key: key.into(),

@@ -2,6 +2,7 @@
 
 mod browsers;
 mod money;
+mod notify;
 mod password;
 mod show;
 mod stake;
@@ -26,6 +27,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/account/browsers", post(browsers::end))
         .route("/account/stake", post(stake::put_up))
         .route("/account/unstake", post(stake::take_back))
+        .route("/account/notify", post(notify::set))
         .route("/account/trust", post(trust::mark))
         .route("/account/trust/remove", post(trust::take_back))
 }
@@ -36,6 +38,7 @@ const DONE: &[(&str, &str)] = &[
     ("token-removed", "The token counts no more."),
     ("browsers", "All other browsers are signed out."),
     ("stake", "The stake is up."),
+    ("notify", "You are told there of your jobs; a mail address counts once its code came back."),
     ("trusted", "Machines of that account may see what you keep for trusted machines."),
     ("untrusted", "Machines of that account get no more scenes that are for trusted machines."),
     ("unstake", "The stake is on its way out; it becomes available when its time is over."),

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     app::App,
     error::ApiError,
+    notices::settings,
     pages::{Area, Member, PageError, capital, frame, html},
     session::Session,
 };
@@ -85,6 +86,7 @@ struct Page {
     unbond_time: String,
     /// Addresses of accounts that are trusted with scenes.
     trusts: Vec<String>,
+    notify: tatau_api::Notify,
     /// What makes an account trusted by everybody.
     line: String,
 }
@@ -155,6 +157,7 @@ pub(super) async fn page(app: &App, session: &Session, said: Said) -> Result<Res
         new_token,
         browsers: browsers(app, session).await?,
         unbond_time: words::duration(app.config.unbond_ms),
+        notify: settings::show(app, owner).await?,
         trusts: account.trusts.iter().map(ToString::to_string).collect(),
         line: format!(
             "{} accepted tasks, no wrong result and {} TATAU of stake",

@@ -4,11 +4,11 @@ use super::{
     parts::{self, PARTS},
     piece::{Done, Piece, Worker},
 };
-use crate::{app::App, error::ApiError};
+use crate::{app::App, background::retention, error::ApiError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tatau_model::{
-    Address, Clock, Job, JobKind, JobState, OutputFile, RenderSpec, SystemClock, TaskId, TaskState, Work,
-    card::CardClass,
+    Address, Clock, Job, JobKind, JobState, Millis, OutputFile, RenderSpec, SystemClock, TaskId, TaskState,
+    Work, card::CardClass,
 };
 
 /// Longest name of a machine on a page, characters.
@@ -23,6 +23,8 @@ pub(crate) struct Board {
     /// Frame → the tasks that render it and make its picture.
     pub(super) frames: BTreeMap<i32, Pair>,
     pub(super) video: Option<TaskId>,
+    /// Until when the files stay; `None`: the job is open, or files stay for ever.
+    pub(super) kept_until: Option<Millis>,
     pub(super) nodes: HashMap<Address, Face>,
     /// Grows with every change of what is shown; starts with the time, so that it grows over restarts, too.
     version: u64,
@@ -62,6 +64,7 @@ impl Board {
             pieces: HashMap::new(),
             frames: BTreeMap::new(),
             video: None,
+            kept_until: None,
             nodes: HashMap::new(),
             version,
             shown: Default::default(),
@@ -92,6 +95,7 @@ impl Board {
         // Read after its tasks: it is never older than they are.
         let job = app.archive.job(id).await?;
         self.job = job.ok_or_else(|| ApiError::internal(&format!("{id} is gone")))?;
+        self.kept_until = retention::kept_until(app, &self.job);
         let mut frames = BTreeSet::new();
         for history in changed {
             self.change = self.change.max(history.changed);

@@ -83,6 +83,10 @@ struct Results {
     raw_bytes: String,
     video: Option<String>,
     ended: bool,
+    /// Until when the files stay.
+    kept: Option<String>,
+    /// That is over.
+    gone: bool,
 }
 
 #[derive(Template)]
@@ -205,6 +209,8 @@ fn results(board: &Board) -> Results {
         raw_bytes,
         video: video.map(|file| words::bytes(file.bytes)),
         ended: board.job.state.is_ended(),
+        kept: board.kept_until.map(words::utc),
+        gone: board.kept_until.is_some_and(|until| SystemClock.now() > until),
     }
 }
 

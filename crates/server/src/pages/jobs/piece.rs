@@ -56,7 +56,7 @@ impl Piece {
             worker: attempts.last().and_then(worker),
             files: accepted.map_or_else(Vec::new, |a| wanted(&a.outputs)),
             news: attempts.iter().filter_map(|a| Some((a.id, news(&label, a, &audits)?))).collect(),
-            done: accepted.map(|a| Done {
+            done: accepted.filter(|a| a.copy_of.is_none()).map(|a| Done {
                 node: a.node,
                 card: a.card,
                 energy_j: a.receipt.as_ref().map_or(0, |r| r.energy_j),

@@ -63,7 +63,7 @@ pub(super) async fn of(app: &App, file: &OutputFile) -> Result<Vec<u8>, ApiError
     let blob = file.blob;
     let opened =
         app.blobs.run(move |store| store.open_blob(&blob)).await.map_err(|e| ApiError::internal(&e))?;
-    let opened = opened.ok_or_else(|| ApiError::not_found("this picture is not kept any more"))?;
+    let opened = opened.ok_or_else(|| ApiError::not_found(app.gone()))?;
     let made = tokio::task::spawn_blocking(move || {
         let small = small(BufReader::new(opened.take(MOST_BYTES)))?;
         // One that cannot be kept is made again.

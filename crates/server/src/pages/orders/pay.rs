@@ -3,7 +3,7 @@
 use super::{
     inspect::name_of,
     place,
-    quote::{Wish, available, chosen_frames, machines, pick},
+    quote::{Wish, asked, available, chosen_frames, machines, pick},
     state::{Stage, look},
 };
 use crate::{
@@ -85,7 +85,7 @@ async fn order(
     request_key: String,
 ) -> Result<SubmitJob, ApiError> {
     let who = found.job.machines.who;
-    let quote = make::quote(app, found, frames, wish.video, who).await?;
+    let quote = make::quote(app, found, frames, asked(found, wish)).await?;
     let (row, cap) = pick(&quote, wish).ok_or_else(|| {
         ApiError::conflict(
             "no machine is on offer now; nothing was paid, try again when providers are online",
@@ -119,6 +119,7 @@ async fn order(
         strategy: row.strategy,
         machines: machines(who, wish)?,
         cap,
+        fresh: wish.again > 0,
         request_key,
     })
 }

@@ -82,6 +82,8 @@ pub(super) struct Prices {
     refused: Option<String>,
     rows: Vec<Row>,
     frames: usize,
+    /// Of them, those that an earlier job has.
+    known: u32,
     fee: String,
     balance: Amount,
     /// The row that is chosen at first, and the cap that is put into escrow.
@@ -134,6 +136,7 @@ pub(super) async fn prices(
         refused,
         rows: Vec::new(),
         frames: 0,
+        known: 0,
         fee: fee.clone(),
         balance,
         picked: None,
@@ -144,7 +147,7 @@ pub(super) async fn prices(
         Ok(frames) => frames,
         Err(refused) => return Ok(nothing(Some(refused.sentence))),
     };
-    let quote = match make::quote(app, found, &frames, wish.video, found.job.machines.who).await {
+    let quote = match make::quote(app, found, &frames, asked(found, wish)).await {
         Ok(quote) => quote,
         Err(refused) if refused.status.is_client_error() => return Ok(nothing(Some(refused.sentence))),
         Err(error) => return Err(error),
@@ -154,7 +157,12 @@ pub(super) async fn prices(
     let missing =
         picked.as_ref().and_then(|(_, cap)| cap.sub(balance).ok()).filter(|missing| missing.is_positive());
     let lacks = missing.map(|missing| missing.to_string()).unwrap_or_default();
-    Ok(Prices { frames: frames.len(), rows, picked, lacks, ..nothing(None) })
+    Ok(Prices { known: quote.known, frames: frames.len(), rows, picked, lacks, ..nothing(None) })
+}
+
+/// How the form asks. Whoever orders the same once more wants it rendered once more.
+pub(super) fn asked(found: &Inspected, wish: &Wish) -> make::Asked {
+    make::Asked { video: wish.video, who: found.job.machines.who, fresh: wish.again > 0 }
 }
 
 /// Frames of the wish, or the scene's own.
@@ -250,7 +258,7 @@ mod tests {
             row("cpu", Strategy::Fastest, 4, 600),
             row("rtx-3090", Strategy::Balanced, 5, 100),
         ];
-        Quote { frames: 24, reference_ms: 10, fee_ppm: 50_000, rows }
+        Quote { frames: 24, known: 0, reference_ms: 10, fee_ppm: 50_000, rows }
     }
 
     #[test]

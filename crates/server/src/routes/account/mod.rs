@@ -1,5 +1,6 @@
 //! The caller's own account.
 
+pub(crate) mod notify;
 pub(crate) mod open;
 pub(crate) mod password;
 pub(crate) mod show;

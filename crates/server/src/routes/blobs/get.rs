@@ -37,9 +37,7 @@ pub(crate) async fn send(
     disposition: &str,
 ) -> Result<Response, ApiError> {
     let opened = app.blobs.run(move |store| store.open_blob(&blob)).await;
-    let file = opened
-        .map_err(|e| ApiError::internal(&e))?
-        .ok_or_else(|| ApiError::not_found(format!("blob {blob} is not here")))?;
+    let file = opened.map_err(|e| ApiError::internal(&e))?.ok_or_else(|| ApiError::not_found(app.gone()))?;
     let mut file = tokio::fs::File::from_std(file);
     let total = file.metadata().await.map_err(|e| ApiError::internal(&e))?.len();
     let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok());

@@ -1,6 +1,8 @@
 //! `POST /v1/jobs`: an inspection, or a render job with a bundle and a finished inspection.
 
-use crate::{app::App, auth::Call, error::ApiError, routes::platform::show::INSPECTION_CAP, view, work};
+use crate::{
+    app::App, auth::Call, error::ApiError, known, routes::platform::show::INSPECTION_CAP, view, work,
+};
 use axum::{Json, extract::State};
 use std::sync::Arc;
 use tatau_api::{JobView, SubmitJob};
@@ -119,10 +121,12 @@ async fn render(
     let mut spec = found.spec(&frames, request.video)?;
     spec.preview = if request.preview { Preview::Waiting } else { Preview::None };
     let reference_ms = found.reference_ms()?;
+    let known = if request.fresh { Vec::new() } else { known::results(app, &found.job, &spec).await? };
     let json = bundle.json;
     let stored = app.blobs.run(move |store| store.put_bytes(&json)).await;
     let blob = stored.map_err(|e| crate::routes::uploads::refused(&e))?;
-    Ok(new_job(owner, request, JobKind::Render(spec), Some(blob), reference_ms))
+    let job = new_job(owner, request, JobKind::Render(spec), Some(blob), reference_ms);
+    Ok(NewJob { known, ..job })
 }
 
 fn new_job(
@@ -146,5 +150,6 @@ fn new_job(
         cap: request.cap,
         reference_ms,
         request_key: request.request_key,
+        known: Vec::new(),
     }
 }

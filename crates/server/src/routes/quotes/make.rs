@@ -4,6 +4,7 @@ use crate::{
     app::App,
     auth::Call,
     error::ApiError,
+    known,
     work::{self, Inspected},
 };
 use axum::{Json, extract::State as Shared};
@@ -19,10 +20,19 @@ use tatau_workload::{
 
 pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Json<Quote>, ApiError> {
     let owner = call.account(&app).await?;
-    let QuoteRequest { inspection, frames, video, who } = call.json()?;
+    let QuoteRequest { inspection, frames, video, who, fresh } = call.json()?;
     let found = work::inspected(&app, inspection, owner).await?;
     let frames = frames::parse(&frames).map_err(|e| ApiError::invalid(e.to_string()))?;
-    quote(&app, &found, &frames, video, who).await.map(Json)
+    quote(&app, &found, &frames, Asked { video, who, fresh }).await.map(Json)
+}
+
+/// How frames are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub video: bool,
+    pub who: Who,
+    /// Results of earlier jobs are not taken over.
+    pub fresh: bool,
 }
 
 /// What so many frames of an inspected scene would cost and take now.
@@ -30,11 +40,11 @@ pub(crate) async fn quote(
     app: &App,
     found: &Inspected,
     frames: &[i32],
-    video: bool,
-    who: Who,
+    Asked { video, who, fresh }: Asked,
 ) -> Result<Quote, ApiError> {
     let spec = found.spec(frames, video)?;
     let reference_ms = found.reference_ms()?;
+    let known = if fresh { 0 } else { known::frames(&known::results(app, &found.job, &spec).await?) };
     let mut job = found.job.clone();
     job.machines.who = who;
     let now = SystemClock.now();
@@ -42,6 +52,7 @@ pub(crate) async fn quote(
     let wanted = Wanted {
         reference_ms,
         frames: frames.len() as u64,
+        known: u64::from(known),
         picture_reference_ms: units::picture_reference_ms(&spec),
         picture: spec.picture(),
         video,
@@ -58,7 +69,7 @@ pub(crate) async fn quote(
         time_ms: row.time_ms,
     });
     let frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-    Ok(Quote { frames, reference_ms, fee_ppm: app.config.fee_ppm, rows: rows.collect() })
+    Ok(Quote { frames, known, reference_ms, fee_ppm: app.config.fee_ppm, rows: rows.collect() })
 }
 
 /// Placed cards of online nodes that take such a job's work now. Work on one's own machines costs nothing.

@@ -30,6 +30,8 @@ pub fn options(dir: &Path, config: Config) -> ServeOptions {
         local: true,
         config,
         blobs: Limits { max_blob_bytes: 64 << 20, quota_bytes: 256 << 20, ..Limits::default() },
+        keep: None,
+        mail: None,
         judge: None::<JudgeOptions>,
     }
 }
@@ -73,10 +75,15 @@ impl Home {
 
     /// At the same address, as its people know it.
     pub async fn restart(self) -> Self {
+        self.restart_with(|options| options).await
+    }
+
+    /// The same with other options.
+    pub async fn restart_with(self, change: impl FnOnce(ServeOptions) -> ServeOptions) -> Self {
         let listen = self.ready.url.strip_prefix("http://").unwrap().parse().unwrap();
         let (dir, config) = self.close().await;
         let options = ServeOptions { listen, ..options(dir.path(), config) };
-        Self::start(dir, options).await
+        Self::start(dir, change(options)).await
     }
 
     pub fn client(&self, credentials: Credentials) -> Client {

@@ -172,6 +172,12 @@ impl Made {
         Self::new(id, owner, name, JobKind::Render(spec), None, state)
     }
 
+    /// Changes the job itself.
+    pub fn change_job(&mut self, change: impl FnOnce(&mut Job)) {
+        change(&mut self.job);
+        self.changes[0] = Change::Job(Box::new(self.job.clone()));
+    }
+
     /// A task, and the tries at it, the last of which holds it unless it is lost.
     pub fn task(
         &mut self,
@@ -208,6 +214,7 @@ impl Made {
                 challenge: None,
                 newcomer: false,
                 dispute_until: None,
+                copy_of: None,
             })));
         }
         let current = ids.last().copied().filter(|_| state != TaskState::Ready);

@@ -157,6 +157,7 @@ impl Market {
             challenge: None,
             newcomer: false,
             dispute_until: None,
+            copy_of: None,
         })));
         event.changes.push(Change::Seen { node: node.id, at: event.at });
     }

@@ -1,0 +1,74 @@
+//! What a buyer has already: accepted results of earlier jobs that are the same work.
+
+use crate::{app::App, error::ApiError};
+use std::collections::{HashMap, HashSet};
+use tatau_engine::Known;
+use tatau_model::{Attempt, AttemptState, BlobId, Job, JobKind, OutputFile, RenderSpec, TaskId, Work};
+
+/// Earlier jobs on the same inputs that are looked at, the newest.
+const MOST_JOBS: usize = 16;
+
+/// Results for `spec` on what `inspected` looked at, of the same owner: same scene, same files, same frozen values. Only such whose
+/// files are here; they are noted as wanted, so that they stay.
+pub(crate) async fn results(app: &App, inspected: &Job, spec: &RenderSpec) -> Result<Vec<Known>, ApiError> {
+    let Some(inputs) = inspected.inputs else { return Ok(Vec::new()) };
+    let mut found: HashMap<Work, Attempt> = HashMap::new();
+    let frames: HashSet<i32> = spec.frames.iter().copied().collect();
+    for job in app.archive.renders_of(inspected.owner, inputs, MOST_JOBS).await? {
+        if !same(&job, inspected, spec) {
+            continue;
+        }
+        let tasks: HashMap<TaskId, Work> =
+            app.archive.tasks_of(job.id).await?.into_iter().map(|task| (task.id, task.work)).collect();
+        for attempt in app.archive.attempts_of_job(job.id).await? {
+            if attempt.state != AttemptState::Accepted {
+                continue;
+            }
+            match tasks.get(&attempt.task) {
+                Some(work @ (Work::Render { frame } | Work::Finish { frame })) if frames.contains(frame) => {
+                    found.entry(work.clone()).or_insert(attempt);
+                }
+                _ => {}
+            }
+        }
+    }
+    let held = app.blobs.run(move |store| {
+        let mut held = Vec::new();
+        for (work, attempt) in found {
+            if all_here(&attempt.outputs, |blob| store.touch(blob))? {
+                held.push(Known { work, attempt });
+            }
+        }
+        Ok(held)
+    });
+    let mut held = held.await.map_err(|e| ApiError::internal(&e))?;
+    held.sort_by_key(|known| known.attempt.id);
+    Ok(held)
+}
+
+fn all_here<E>(files: &[OutputFile], mut touch: impl FnMut(&BlobId) -> Result<bool, E>) -> Result<bool, E> {
+    for file in files {
+        if !touch(&file.blob)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Everything that decides what a frame looks like. Which frames, a video and a preview do not.
+fn same(job: &Job, inspected: &Job, spec: &RenderSpec) -> bool {
+    let JobKind::Render(before) = &job.kind else { return false };
+    let before = RenderSpec {
+        frames: spec.frames.clone(),
+        video: spec.video,
+        preview: spec.preview.clone(),
+        ..before.clone()
+    };
+    before == *spec && job.scene == inspected.scene && job.environment == inspected.environment
+}
+
+/// Of so many frames, those whose raw result is known.
+pub(crate) fn frames(known: &[Known]) -> u32 {
+    let rendered = known.iter().filter(|known| matches!(known.work, Work::Render { .. })).count();
+    u32::try_from(rendered).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,88 @@
+//! What an operator does not want to keep for ever goes; what somebody needs stays.
+#![allow(clippy::unwrap_used)]
+
+use crate::home::{Home, upload_scene};
+use crate::studio::{Browser, Made, machine, output, rewrite};
+use std::{
+    fs::File,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+use tatau_client::Credentials;
+use tatau_model::{AttemptState, BlobId, JobId, JobState, TaskState, Work};
+
+fn place(home: &Home, blob: BlobId) -> PathBuf {
+    let name = blob.to_string();
+    home.dir.path().join("data/blobs").join(&name[..2]).join(&name[2..])
+}
+
+/// As if nobody had asked for it for so long.
+fn age(home: &Home, blob: BlobId, days: u64) {
+    let file = File::options().append(true).open(place(home, blob)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_hours(24 * days)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_jobs_that_ended_long_ago_go_and_all_others_stay() {
+    let home = Home::open().await;
+    let (key, _) = home.owner().await;
+    let (home, node) = machine(home).await;
+    let client = home.client(Credentials::Key(key.clone()));
+    let mut blobs = Vec::new();
+    for text in ["old frame", "new frame", "frame of a job that runs", "just uploaded"] {
+        blobs.push(client.upload_bytes(text.as_bytes().to_vec().into()).await.unwrap());
+    }
+    let scenes = [
+        upload_scene(&client, b"an old scene").await,
+        upload_scene(&client, b"a scene that is needed").await,
+    ];
+    let needed = BlobId(*blake3::hash(b"a scene that is needed").as_bytes());
+    let old_scene = BlobId(*blake3::hash(b"an old scene").as_bytes());
+    let home = rewrite(home, |store| {
+        for (n, state, ended_days) in [
+            (0, JobState::Finished, Some(40)),
+            (1, JobState::Finished, Some(20)),
+            (2, JobState::Running, None),
+        ] {
+            let id = JobId(50 + n);
+            let mut made = Made::render(id, key.address(), "shot", &[1], state);
+            let files = vec![output("frame_0001.exr", blobs[usize::try_from(n).unwrap()], b"frame")];
+            let accepted = vec![(AttemptState::Accepted, files)];
+            made.task(node, Work::Render { frame: 1 }, TaskState::Accepted, accepted);
+            made.change_job(|job| {
+                job.inputs = Some(scenes[usize::from(n == 2)]);
+                job.ended =
+                    ended_days.map(|days: i64| tatau_model::Millis(job.created.0 - days * 86_400_000));
+            });
+            store.commit(&made.changes).unwrap();
+        }
+    })
+    .await;
+    for blob in blobs[..3].iter().chain(&scenes).chain([&needed, &old_scene]) {
+        age(&home, *blob, 60);
+    }
+    age(&home, blobs[3], 0);
+    let home = home
+        .restart_with(|o| tatau_server::ServeOptions { keep: Some(Duration::from_hours(24 * 30)), ..o })
+        .await;
+    let started = tokio::time::Instant::now();
+    while place(&home, blobs[0]).exists()
+        || place(&home, old_scene).exists() && started.elapsed() < Duration::from_secs(20)
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(started.elapsed() < Duration::from_secs(20), "the old job's files are still here");
+    }
+    // The scene of the job of 20 days ago is the one of 40 days ago.
+    for blob in [blobs[1], blobs[2], blobs[3], scenes[0], scenes[1], needed] {
+        assert!(place(&home, blob).is_file(), "{blob}");
+    }
+    let browser = Browser::of(&home, &key).await;
+    let page = browser.text(&home, "/jobs/job-50").await;
+    assert!(page.contains("these are gone now"), "{page}");
+    let page = browser.text(&home, "/jobs/job-51").await;
+    assert!(page.contains("Kept until"), "{page}");
+    let gone = browser.get(&home, "/jobs/job-50/files/frame_0001.exr").await;
+    assert_eq!(gone.status(), reqwest::StatusCode::NOT_FOUND);
+    assert!(gone.text().await.unwrap().contains("kept for 30 days"));
+    home.close().await;
+}
