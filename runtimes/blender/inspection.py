@@ -4,6 +4,7 @@ The report is the same for the same files on every machine, apart from `probe`, 
 """
 
 import os
+import resource
 import time
 
 from blender import bpy
@@ -142,6 +143,7 @@ def measure(session, scene, request, folder):
         "frames": wanted, "ref": ref, "load_ms": session.load_ms, "fixed_ms": round(mean_fixed, 1),
         "frame_ms": round(mean_fixed + sum(per_pixel) / len(per_pixel) * pixels_each, 1),
         "finish_ms": round(finish_ms, 1),
+        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
     }
 
 

@@ -44,6 +44,7 @@ pub struct Cockpit {
     /// What there is to see.
     pub board: Board,
     folder: PathBuf,
+    pub(crate) cache: PathBuf,
     wanted: watch::Sender<Wanted>,
     pub(crate) rulings: watch::Sender<BTreeMap<u16, Ruling>>,
     pub(crate) wishes: watch::Sender<Wishes>,
@@ -64,14 +65,15 @@ impl Drop for Watching {
 }
 
 impl Cockpit {
-    /// Of the node in this folder. `begin`: what an unpressed button means.
-    pub fn open(folder: &Path, begin: bool) -> Result<Arc<Self>, SettingsError> {
+    /// Of the node in this folder, whose inputs and environments lie in `cache`. `begin`: what an unpressed button means.
+    pub fn open(folder: &Path, cache: &Path, begin: bool) -> Result<Arc<Self>, SettingsError> {
         let settings = SettingsFile::open(folder.join("provider.json"))?;
         let now = settings.now();
         let wanted = if now.working.unwrap_or(begin) { Wanted::Work } else { Wanted::Rest };
         Ok(Arc::new(Self {
             board: Board::default(),
             folder: folder.to_owned(),
+            cache: cache.to_owned(),
             wanted: watch::Sender::new(wanted),
             rulings: watch::Sender::new(BTreeMap::new()),
             wishes: watch::Sender::new(govern::wishes(&now, None)),

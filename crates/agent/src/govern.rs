@@ -39,7 +39,7 @@ pub(crate) fn wishes(settings: &Settings, middle: Option<Amount>) -> Wishes {
 
 /// Reads the meters and rules, for ever.
 pub(crate) async fn rule(cockpit: Arc<Cockpit>) {
-    let mut meters = Some(Meters::new());
+    let mut meters = Some(Meters::new(&cockpit.cache));
     let mut past = Past::default();
     let mut hands: (Option<Instant>, Reading<u64>) = (None, Reading::NotHere("nobody asked"));
     loop {

@@ -157,8 +157,6 @@ pub const CALLS: &[CallText] = &[
     SetTrust,
     SetNotify,
     Notify,
-    SetNotify,
-    Notify,
     OpenToken,
     Platform,
     Poll,

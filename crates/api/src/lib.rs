@@ -24,4 +24,4 @@ pub use node::{
     SetOffer,
 };
 pub use order::{AuditOrder, Lease, Order, OrderFile, SessionOrder};
-pub use platform::{GrantRequest, Granted, Platform, UploadState};
+pub use platform::{GrantRequest, Granted, PROTOCOL, PROTOCOL_HEADER, Platform, UploadState};

@@ -35,6 +35,12 @@ pub struct Platform {
     pub middle_ask: Option<Amount>,
 }
 
+/// The version of what clients and servers say to each other. It grows when one could not understand the other any more; what is only
+/// added does not count.
+pub const PROTOCOL: u32 = 1;
+/// The header in which clients say theirs.
+pub const PROTOCOL_HEADER: &str = "tatau-protocol";
+
 /// `GET /v1/uploads/{blob}?bytes=N` and answer to every `PUT /v1/uploads/{blob}?bytes=N&offset=O`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UploadState {

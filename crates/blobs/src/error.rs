@@ -119,6 +119,13 @@ pub enum BlobError {
 }
 
 impl BlobError {
+    /// Nothing more can be written to the disk until somebody makes room.
+    pub fn is_disk_full(&self) -> bool {
+        let full =
+            |e: &io::Error| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, Self::Io { source, .. } if full(source))
+    }
+
     /// For `map_err`: an operating system error with what was being done.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();

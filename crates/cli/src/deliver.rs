@@ -243,6 +243,9 @@ fn describe(closed: &Closed, frames: &[i32], context: &Context) {
         plural(closed.files, "file"),
         out::bytes(closed.bytes)
     ));
+    if let Some(mib) = report.probe.as_ref().and_then(|probe| probe.memory_mib) {
+        out::say(&format!("  Blender held {} of memory for it", out::bytes(mib << 20)));
+    }
     for warning in &report.warnings {
         out::say(&format!("  {} {}", out::colour("33", "note:"), out::clean_line(&warning.sentence)));
     }

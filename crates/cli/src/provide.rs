@@ -115,7 +115,7 @@ async fn work(how: &How, context: &Context) -> anyhow::Result<()> {
         .with_patience(Patience::NONE);
     let opens = !how.headless && !how.no_open && open::has_desktop();
     // At a desktop the person presses Start on the page; nobody can where there is none.
-    let cockpit = Cockpit::open(&folder, !opens)?;
+    let cockpit = Cockpit::open(&folder, &context.cache()?, !opens)?;
     remember(how, &cockpit)?;
     if how.headless {
         cockpit.begin();

@@ -116,7 +116,7 @@ fn keys_check(context: &Context) -> anyhow::Result<Check> {
         let path = data.join(name);
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
-                open.push(path.display().to_string())
+                open.push(path.display().to_string());
             }
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}

@@ -252,7 +252,7 @@ async fn render(
             if value["event"] == "done" {
                 words = format!("{} of {} frames", value["frames_done"], value["frames_total"]);
             } else if let Some(sentence) = value["error"]["sentence"].as_str() {
-                words = sentence.to_owned();
+                sentence.clone_into(&mut words);
             }
             if json {
                 out::json(&json!({"scene": scene, "said": value}));

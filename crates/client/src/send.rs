@@ -6,7 +6,7 @@ use rand::RngExt;
 use reqwest::{Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::{Duration, Instant};
-use tatau_api::ErrorBody;
+use tatau_api::{ErrorBody, PROTOCOL, PROTOCOL_HEADER};
 use tatau_evidence::{Sent, sign_request};
 use tatau_model::Digest;
 
@@ -141,6 +141,7 @@ impl Client {
     fn request(&self, call: &Call) -> reqwest::RequestBuilder {
         let url = format!("{}{}", self.inner.base, call.path);
         let mut request = self.inner.http.request(call.method.clone(), url).timeout(call.timeout);
+        request = request.header(PROTOCOL_HEADER, PROTOCOL);
         if let Some(line) = self.authorization(call) {
             request = request.header(header::AUTHORIZATION, line);
         }

@@ -14,9 +14,9 @@ const FRESH_MS: u64 = 1_000;
 /// Kinds of work that are remembered; buyers whom somebody blocks have kinds of their own.
 const REMEMBERED: usize = 1_000;
 
-/// What offers are asked for: environment, class, kind of work, who may see the scene; and the buyer, for the few whom somebody
+/// What offers are asked for: environment, class, memory, kind of work, who may see the scene; and the buyer, for the few whom somebody
 /// blocks and those who do not let everybody see it.
-type Wanted = (String, Option<String>, &'static str, Who, Option<Address>);
+type Wanted = (String, Option<String>, u64, &'static str, Who, Option<Address>);
 
 /// Asks of the offers that would take some kind of work, lowest first, one for each owner.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl State {
 pub(crate) fn asks_for(state: &State, job: &Job, work: &Work, now: Millis) -> (Asks, bool) {
     let who = job.machines.who;
     let buyer = (who != Who::Any || state.blocked.contains_key(&job.owner)).then_some(job.owner);
-    let wanted = (job.environment.clone(), job.class.clone(), work.kind(), who, buyer);
+    let wanted = (job.environment.clone(), job.class.clone(), job.memory_mib, work.kind(), who, buyer);
     match state.asks.known.get(&wanted) {
         Some(known) if now.since(known.at) < FRESH_MS => (known.clone(), false),
         _ => (Asks { wanted, at: now, lowest_first: look(state, job, work, now).into() }, true),

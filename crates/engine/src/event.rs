@@ -34,6 +34,8 @@ pub struct NewJob {
     pub cap: Amount,
     /// Reference milliseconds a unit, from the inspection's probe.
     pub reference_ms: u64,
+    /// Only cards with so much memory take its tasks, MiB.
+    pub memory_mib: u64,
     /// The same key from the same owner returns the same job.
     pub request_key: String,
     /// Results of earlier jobs of this owner that are the same work: taken over, and free. The caller vouches for that.

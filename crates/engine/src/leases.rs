@@ -111,6 +111,7 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16) -> bool {
         JobKind::Inspect | JobKind::Render(_) => {
             let class = own.class().map(|c| c.name);
             own.score_milli.is_some()
+                && own.memory_mib >= job.memory_mib
                 && node.offer.environments.contains(&job.environment)
                 && job.class.as_deref().is_none_or(|wanted| class == Some(wanted))
         }

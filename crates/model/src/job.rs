@@ -237,6 +237,9 @@ pub struct Job {
     /// Among its owner's jobs: the higher, the sooner its tasks are leased. Between owners it counts nothing.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i8,
+    /// Only cards with so much memory take its tasks, MiB.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub memory_mib: u64,
     /// When it is wanted. A job that would be late takes any ask that its money covers; it is never given up for being late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Millis>,
@@ -252,6 +255,11 @@ pub struct Job {
     pub ended: Option<Millis>,
     /// Made by the same buyer's request with this key; a repeated request returns the same job.
     pub request_key: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature

@@ -36,6 +36,14 @@ impl ApiError {
     pub(crate) fn forbidden(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", sentence)
     }
+    /// Spoken to in a version that is not understood any more.
+    pub(crate) fn too_old(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, "too_old", sentence)
+    }
+    /// No room.
+    pub(crate) fn full(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", sentence)
+    }
     pub(crate) fn not_found(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", sentence)
     }

@@ -61,7 +61,7 @@ fn same(job: &Job, inspected: &Job, spec: &RenderSpec) -> bool {
     let before = RenderSpec {
         frames: spec.frames.clone(),
         video: spec.video,
-        preview: spec.preview.clone(),
+        preview: spec.preview,
         ..before.clone()
     };
     before == *spec && job.scene == inspected.scene && job.environment == inspected.environment

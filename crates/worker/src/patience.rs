@@ -58,7 +58,8 @@ impl Backoff {
 pub fn worth_waiting(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable(_) | ClientError::Malformed(_) => true,
-        ClientError::Refused { status, .. } => matches!(status, 401 | 408 | 425 | 429 | 500..=599),
+        // 426: this program is too old; what it has finished waits for the newer one.
+        ClientError::Refused { status, .. } => matches!(status, 401 | 408 | 425 | 426 | 429 | 500..=599),
         ClientError::File(_) => false,
     }
 }

@@ -41,6 +41,7 @@ fn job(kind: JobKind) -> Job {
         strategy: Strategy::Balanced,
         machines: tatau_model::Machines::default(),
         priority: 0,
+        memory_mib: 0,
         deadline: None,
         cap: Amount::tatau(1),
         spent: Amount::ZERO,

@@ -11,6 +11,10 @@ pub const MAX_FILES: usize = 4_096;
 pub const MAX_VIDEO_FRAMES: usize = 20_000;
 /// Most reference milliseconds of one frame: 24 hours of a GTX 1080 Ti.
 pub const MAX_REFERENCE_MS: u64 = 24 * 3_600_000;
+/// More than any machine has, MiB.
+const MAX_MEMORY_MIB: u64 = 1 << 24;
+/// Needs for memory are rounded up to this, MiB: jobs of like needs share what is known of the market.
+const MEMORY_STEP_MIB: u64 = 256;
 /// Most view layers and cameras that a report names.
 const MAX_NAMED: usize = 64;
 const MAX_TOLD: usize = 256;
@@ -93,6 +97,9 @@ pub struct Probe {
     /// Its picture there, ms; denoising and compositing are in it.
     #[serde(default)]
     pub finish_ms: Option<f64>,
+    /// The most memory that Blender held while it opened the scene and rendered small frames, MiB.
+    #[serde(default)]
+    pub memory_mib: Option<u64>,
 }
 
 /// Width and height, pixels.
@@ -236,6 +243,9 @@ impl Report {
         }
         let time = |ms: f64| ms.is_finite() && ms >= 0.0;
         let probed = |p: &Probe| time(p.load_ms) && time(p.frame_ms) && p.finish_ms.is_none_or(time);
+        if self.probe.as_ref().and_then(|p| p.memory_mib).is_some_and(|mib| mib > MAX_MEMORY_MIB) {
+            return Err(ReportError::Malformed("measured more memory than machines have"));
+        }
         if !self.probe.as_ref().is_none_or(probed) {
             return Err(ReportError::Malformed("has a time that is none"));
         }
@@ -348,6 +358,19 @@ pub fn reference_ms(report: &Report, probe_score_milli: u64) -> Result<u64, Repo
         return Err(ReportError::Malformed("measured no time at all"));
     }
     on_the_reference_card(probe.frame_ms, probe_score_milli).map(|ms| ms.max(1))
+}
+
+/// Memory that a card must have for a frame, MiB: what the probe held and a quarter more, and the whole frame's own buffers (three of
+/// four bytes a value: Blender's passes, the file's, the compositor's), up to whole [`MEMORY_STEP_MIB`]. 0 where nothing was measured.
+pub fn memory_mib(report: &Report, spec: &RenderSpec) -> u64 {
+    let Some(held) = report.probe.as_ref().and_then(|probe| probe.memory_mib) else { return 0 };
+    let values = |(width, height): (u32, u32), channels: u32| {
+        u64::from(width).saturating_mul(u64::from(height)).saturating_mul(u64::from(channels))
+    };
+    let frame = values((spec.width, spec.height), spec.channels())
+        .max(values(spec.picture(), RenderSpec::PLAIN_CHANNELS));
+    let buffers = frame.saturating_mul(3 * 4) >> 20;
+    (held.saturating_mul(5) / 4).saturating_add(buffers).next_multiple_of(MEMORY_STEP_MIB)
 }
 
 fn on_the_reference_card(ms: f64, score_milli: u64) -> Result<u64, ReportError> {

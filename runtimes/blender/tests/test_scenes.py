@@ -91,6 +91,7 @@ def test_the_small_scene_is_fine(session):
 
 def test_the_probe_foretells_the_frame(session):
     probe = session.run(kind="inspect", probe=True, frames=[1, 2])["probe"]
+    assert 50 < probe["memory_mib"] < 4000, "Blender, a small scene and no more"
     assert probe["frames"] == [1, 2] and len(probe["ref"]) == 2 and probe["frame_ms"] > probe["fixed_ms"] > 0
     assert session.run(kind="inspect", probe=True, frames=[]).startswith("tatau_error: bad_request ")
 

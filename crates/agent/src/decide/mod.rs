@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tatau_model::{Amount, CardKind, Millis};
 use tatau_worker::{Reading, Readings, Supply};
 
+/// With less free than this no new work is taken, MiB.
+const LEAST_DISK_MIB: u64 = 1_024;
 /// A card that was too hot works again so many degrees below its limit, °C.
 pub const COOL_BY: u32 = 5;
 /// A card that rests for the watt limit rests so long, ms …
@@ -123,6 +125,12 @@ fn machine(
     past: &mut Past,
 ) -> Vec<Ruling> {
     let mut reasons = Vec::new();
+    // A full disk fails one buyer's task after the other.
+    if let Reading::Is(free_mib) = readings.disk_free_mib
+        && free_mib < LEAST_DISK_MIB
+    {
+        reasons.push(Ruling::Wait(Reason::DiskFull { free_mib }));
+    }
     if settings.idle.battery {
         match &readings.supply {
             Reading::Is(Supply::Battery(_)) => reasons.push(Ruling::Stop(Reason::OnBattery)),

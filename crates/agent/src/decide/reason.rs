@@ -27,6 +27,11 @@ pub enum Reason {
         /// Their names, where the driver tells.
         names: Vec<String>,
     },
+    /// No room for a buyer's files.
+    DiskFull {
+        /// Free, MiB.
+        free_mib: u64,
+    },
     /// No plug.
     OnBattery,
     /// Whether there is one cannot be told.
@@ -77,6 +82,9 @@ impl Reason {
             }
             Self::Graphics { names } => {
                 format!("Another program is using the graphics card: {}.", names.join(", "))
+            }
+            Self::DiskFull { free_mib } => {
+                format!("The disk has only {free_mib} MB left; free some, or make the cache smaller.")
             }
             Self::OnBattery => "The computer runs on its battery; plug it in.".into(),
             Self::SupplyUnknown(why) => {

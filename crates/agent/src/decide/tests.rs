@@ -17,6 +17,7 @@ fn readings() -> Readings {
         watts: Reading::Is(65),
         supply: Reading::NotHere("no battery"),
         hands_off_seconds: Reading::Is(3_600),
+        disk_free_mib: Reading::Is(50_000),
         graphics: vec![GraphicsReading {
             number: 0,
             load_percent: Reading::Is(0),
@@ -80,6 +81,13 @@ const TABLE: &[Row] = &[
         "works",
         "works",
     ),
+    (
+        "the disk is nearly full: what runs may still come to its end",
+        |c| c.readings.disk_free_mib = Reading::Is(900),
+        "waits",
+        "waits",
+    ),
+    ("the disk does not say", |c| c.readings.disk_free_mib = Reading::Failed("io".into()), "works", "works"),
     ("on battery", |c| c.readings.supply = Reading::Is(Supply::Battery(Some(80))), "stops", "stops"),
     ("plugged in", |c| c.readings.supply = Reading::Is(Supply::Mains), "works", "works"),
     (

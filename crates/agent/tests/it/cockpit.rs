@@ -26,7 +26,7 @@ impl Person {
         change(&mut options);
         let folder = options.node.data_dir.clone();
         let membership = Membership::open(&folder, &mut rand::rng()).unwrap();
-        let cockpit = Cockpit::open(&folder, begin).unwrap();
+        let cockpit = Cockpit::open(&folder, &folder, begin).unwrap();
         let (stop, signal) = watch::channel(Stop::Run);
         let (own, platform) = (Arc::clone(&cockpit), fake.clone());
         let running = tokio::spawn(async move { own.run(platform, membership, options, true, signal).await });
@@ -75,7 +75,7 @@ async fn the_button_starts_stops_and_is_remembered() {
     person.sees("it has stopped again", |s| s.phase == Phase::Stopped).await;
     person.leaves().await;
     // The next start of the program knows.
-    let again = Cockpit::open(&root.path().join("node"), true).unwrap();
+    let again = Cockpit::open(&root.path().join("node"), root.path(), true).unwrap();
     assert!(!again.wants_work());
 }
 

@@ -30,7 +30,7 @@ impl House {
         let options = ProvideOptions::new("http://nowhere".into(), options(root.path(), "agent-session"));
         let folder = options.node.data_dir.clone();
         let membership = Membership::open(&folder, &mut rand::rng()).unwrap();
-        let cockpit = Cockpit::open(&folder, false).unwrap();
+        let cockpit = Cockpit::open(&folder, &folder, false).unwrap();
         let page = bind(&cockpit, &folder, "127.0.0.1:0").await.unwrap();
         let link = page.link.clone();
         let base = link.split("/open").next().unwrap().to_owned();

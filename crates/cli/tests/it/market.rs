@@ -54,6 +54,7 @@ fn market() -> Option<House> {
 fn renders_are_quoted_paid_once_interrupted_and_synced_and_what_is_missing_is_named_before() {
     let Some(house) = market() else { return };
     a_render_is_quoted_paid_once_interrupted_and_synced(&house);
+    what_is_there_costs_nothing_also_in_a_watched_folder(&house);
     what_is_missing_is_named_before_anything_is_paid_and_bundles_round_trip(&house);
 }
 
@@ -137,6 +138,17 @@ fn a_render_is_quoted_paid_once_interrupted_and_synced(house: &House) {
     ];
     assert_eq!(names, expected);
 
+    // The folder is one job's.
+    let other = house.run("ana", &["render", &scene, "--frames", "3", "--out", "out", "--yes"]).code(2);
+    assert!(other.err.contains("holds the results of"), "{}", other.err);
+    let shown = house.run("ana", &["job", &id]).code(0);
+    assert!(shown.out.contains("finished") && shown.out.contains("picture of frame 2"), "{}", shown.out);
+    let books = house.run("server", &["admin", "audit-books", "--json"]).code(0).json();
+    assert_eq!(books["balanced"], true, "{books}");
+}
+
+fn what_is_there_costs_nothing_also_in_a_watched_folder(house: &House) {
+    let scene = house.path("studio/scene.blend").display().to_string();
     // A longer cut of the same scene: what is there already is taken over, and costs nothing.
     let longer =
         house.run("ana", &["render", &scene, "--frames", "1-3", "--out", "longer", "--yes", "--json"]);
@@ -167,14 +179,6 @@ fn a_render_is_quoted_paid_once_interrupted_and_synced(house: &House) {
     assert_eq!(spent["said"]["spent"], 0, "{spent}");
     let once_more = house.run("ana", &watch).code(0).lines();
     assert!(once_more.is_empty(), "{once_more:?}");
-
-    // The folder is one job's.
-    let other = house.run("ana", &["render", &scene, "--frames", "3", "--out", "out", "--yes"]).code(2);
-    assert!(other.err.contains("holds the results of"), "{}", other.err);
-    let shown = house.run("ana", &["job", &id]).code(0);
-    assert!(shown.out.contains("finished") && shown.out.contains("picture of frame 2"), "{}", shown.out);
-    let books = house.run("server", &["admin", "audit-books", "--json"]).code(0).json();
-    assert_eq!(books["balanced"], true, "{books}");
 }
 
 fn what_is_missing_is_named_before_anything_is_paid_and_bundles_round_trip(house: &House) {

@@ -76,6 +76,19 @@ fn what_matters_more_to_its_owner_comes_first_and_before_nobody_else() {
 }
 
 #[test]
+fn a_scene_goes_only_to_cards_that_can_hold_it() {
+    let mut world = a_world(44);
+    let [(one, _), ..] = world.providers()[..] else { panic!("two providers") };
+    let has = world.state.node(&one).unwrap().cards[0].memory_mib;
+    let order = world.order(2, Preview::None);
+    world.place(NewJob { memory_mib: has + 1, ..order }).expect("a job");
+    assert_eq!(lease(&mut world, one, &[]), []);
+    let order = world.order(2, Preview::None);
+    let fitting = world.place(NewJob { memory_mib: has, ..order }).expect("a job");
+    assert_eq!(lease(&mut world, one, &[]), [fitting]);
+}
+
+#[test]
 fn a_job_that_would_be_late_takes_what_its_money_pays() {
     let mut world = a_world(43);
     let buyer = world.buyer();

@@ -1,7 +1,8 @@
 //! Kills the real server and agents at random moments of a real job: nothing is lost, nothing is paid twice, the books balance.
+//! A campaign (`FAULTS=all`) freezes them as well, and cuts, holds up and slows down the network between them.
 #![allow(clippy::unwrap_used)]
 
-use crate::house::{House, Running};
+use crate::house::{House, Line, Running};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use std::time::{Duration, Instant};
 use tatau_model::{Amount, JobKind};
@@ -25,6 +26,9 @@ fn kills_lose_nothing_and_pay_nothing_twice() {
     let mut house = House::new();
     // Nobody is silent on purpose here.
     house.delivery_ms = 60_000;
+    let everything = std::env::var("FAULTS").is_ok_and(|faults| faults == "all");
+    let line = Line::new(house.url.strip_prefix("http://").unwrap());
+    house.line = everything.then(|| line.url.clone());
     let mut all = vec![house.serve()];
     for (party, verb) in
         [("one", "provide"), ("two", "provide"), ("validator-1", "validate"), ("validator-2", "validate")]
@@ -48,20 +52,50 @@ fn kills_lose_nothing_and_pay_nothing_twice() {
     let mut ids = vec![house.again(&model, inspection, &format!("1-{FRAMES}"), "crash-0")];
     let mut done = 0;
     let mut killed = [0u32; 5];
+    let mut others = [0u32; 4];
     while done < kills {
         std::thread::sleep(Duration::from_millis(below(&mut dice, 1_400) + 300));
         // The server as often as all others together: it holds the state.
         let which = if below(&mut dice, 2) == 0 { 0 } else { 1 + below(&mut dice, 4) as usize };
-        all[which].kill_and_restart();
-        killed[which] += 1;
+        let time = |dice: &mut ChaCha8Rng, most| Duration::from_millis(100 + below(dice, most));
+        match if everything { below(&mut dice, 10) } else { 0 } {
+            0..5 => {
+                all[which].kill_and_restart();
+                killed[which] += 1;
+            }
+            5..7 => {
+                all[which].freeze(time(&mut dice, 2_000));
+                others[0] += 1;
+            }
+            7 => {
+                line.cut();
+                others[1] += 1;
+            }
+            8 => {
+                line.hold(time(&mut dice, 3_000));
+                others[2] += 1;
+            }
+            _ => {
+                line.slow(time(&mut dice, 3_000));
+                others[3] += 1;
+            }
+        }
         done += 1;
         if done % 10 == 0 {
-            say(&format!("{done} kills: server {}, agents {:?}", killed[0], &killed[1..]));
+            say(&format!(
+                "{done} faults: kills of the server {}, of agents {:?}; frozen {}, network cut {}, held up {}, slowed {}",
+                killed[0],
+                &killed[1..],
+                others[0],
+                others[1],
+                others[2],
+                others[3]
+            ));
             // The job must be under way at every kill.
             ids.extend(next_job(&house, &model, inspection, ids.len(), *ids.last().unwrap()));
         }
     }
-    say("no more kills; the rest is finished in peace");
+    say("no more faults; the rest is finished in peace");
     for id in &ids {
         let view = house.finish(*id, Duration::from_mins(4), || check(&mut all));
         house.check_finished(&view, 2 * FRAMES as usize);
@@ -83,7 +117,7 @@ fn kills_lose_nothing_and_pay_nothing_twice() {
     while let Some(running) = all.pop() {
         running.stop();
     }
-    say(&format!("nothing lost in {done} kills over {} jobs", ids.len()));
+    say(&format!("nothing lost in {done} faults over {} jobs", ids.len()));
 }
 
 /// A further job if the last one is over (the server may be starting: then the next look decides).

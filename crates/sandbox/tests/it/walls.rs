@@ -272,7 +272,7 @@ print("whole")
     assert!(log.contains("asked 0"), "{log}");
     let signals = log.lines().find(|line| line.starts_with("signals [")).unwrap();
     let pids = signals.split(['[', ']']).nth(1).unwrap().split(", ").count();
-    assert_eq!(pids, 3, "init, the runner, itself: {signals}");
+    assert!(pids <= 4 && !signals.contains('-'), "its own session, and nobody who is not: {signals}");
 }
 
 #[tokio::test]

@@ -169,6 +169,7 @@ impl Founding {
             cap: Amount::tatau(900_000),
             reference_ms: 1_000,
             request_key: "bench".into(),
+            memory_mib: 0,
             known: Vec::new(),
         }))
     }

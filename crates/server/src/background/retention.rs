@@ -23,7 +23,7 @@ pub(crate) async fn run(app: Arc<App>) {
                 tracing::info!(blobs, bytes, "files of jobs that ended long ago were removed");
             }
             Err(error) => {
-                tracing::warn!(error = error.sentence, "nothing was removed; it is tried again in an hour")
+                tracing::warn!(error = error.sentence, "nothing was removed; it is tried again in an hour");
             }
         }
         tokio::select! {

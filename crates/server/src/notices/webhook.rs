@@ -77,7 +77,11 @@ fn sign(secret: &str, at: i64, body: &[u8]) -> String {
     let mut context = hmac::Context::with_key(&key);
     context.update(format!("{at}.").as_bytes());
     context.update(body);
-    context.sign().as_ref().iter().fold(String::new(), |mut hex, byte| {
+    hex(context.sign().as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
@@ -173,8 +177,7 @@ mod tests {
         // RFC 4231, test case 2, with the moment cut off: key "Jefe", data "what do ya want for nothing?".
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"Jefe");
         let whole = hmac::sign(&key, b"7.what do ya want for nothing?");
-        let hex: String = whole.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(sign("Jefe", 7, b"what do ya want for nothing?"), hex);
+        assert_eq!(sign("Jefe", 7, b"what do ya want for nothing?"), hex(whole.as_ref()));
         let known = hmac::sign(&key, b"what do ya want for nothing?");
         assert_eq!(known.as_ref()[..4], [0x5b, 0xdc, 0xc1, 0x46]);
     }

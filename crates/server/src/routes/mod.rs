@@ -12,6 +12,7 @@ pub(crate) mod jobs;
 mod metrics;
 mod nodes;
 pub(crate) mod platform;
+mod protocol;
 pub(crate) mod quotes;
 mod receipts;
 mod sessions;
@@ -28,6 +29,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
+    middleware,
     response::IntoResponse,
     routing::{get, post, put},
 };
@@ -72,6 +74,7 @@ pub(crate) fn router(app: Arc<App>) -> Option<Router> {
         .merge(bytes)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), protocol::check))
         .layer(limited)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(TraceLayer::new_for_http());

@@ -190,3 +190,60 @@ async fn jobs_that_cannot_work_are_refused_before_money_moves() {
     assert_eq!(client.submit_job(&inspection(inputs, "good")).await.unwrap().job.id, job.job.id);
     home.close().await;
 }
+
+/// A small disk of memory, gone at the end.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn at(path: &std::path::Path) -> Option<Self> {
+        std::fs::create_dir_all(path).unwrap();
+        // Only root may; others see the test pass without it.
+        let made = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=3m", "tatau"])
+            .arg(path)
+            .output();
+        made.is_ok_and(|made| made.status.success()).then(|| Self(path.to_owned()))
+    }
+
+    fn grow(&self) {
+        let grown =
+            std::process::Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status();
+        assert!(grown.unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_loses_nothing_and_the_upload_goes_on_once_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::at(&dir.path().join("data/blobs")) else {
+        eprintln!("skipped: a small disk can be mounted by root only");
+        return;
+    };
+    let home = Home::in_dir(dir, tatau_server::Config::local()).await;
+    let (_, client) = home.owner().await;
+    let small = client.upload_bytes(bytes(7, 1_000).into()).await.unwrap();
+    let large = bytes(8, 5 << 20);
+    let (blob, len) = (name(&large), large.len() as u64);
+    let first = client.put_chunk(blob, len, 0, large[..2 << 20].to_vec().into()).await.unwrap();
+    assert_eq!(first.have, 2 << 20);
+    let rest = || large[2 << 20..].to_vec().into();
+    let full = client.put_chunk(blob, len, 2 << 20, rest()).await.unwrap_err();
+    assert_eq!((full.status(), full.code()), (Some(507), Some("full")), "{full}");
+    assert!(full.to_string().contains("disk is full"), "{full}");
+    assert!(client.upload_state(small, 1_000).await.unwrap().complete, "what is there stays");
+    disk.grow();
+    let have = client.upload_state(blob, len).await.unwrap().have;
+    assert!(have >= 2 << 20, "{have}");
+    let done =
+        client.put_chunk(blob, len, have, large[usize::try_from(have).unwrap()..].to_vec().into()).await;
+    assert!(done.unwrap().complete);
+    let (dir, _) = home.close().await;
+    drop(disk);
+    drop(dir);
+}

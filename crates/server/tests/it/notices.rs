@@ -4,7 +4,7 @@
 use crate::home::Home;
 use crate::studio::{Browser, Made, rewrite};
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, http::StatusCode, routing::post};
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 use tatau_api::SetNotify;
 use tatau_model::{JobId, JobState, Work};
 use tatau_server::{MailOptions, ServeOptions};
@@ -21,14 +21,15 @@ struct Call {
     body: Vec<u8>,
 }
 
-/// Refuses the first call, takes all others.
+async fn take(State(tell): State<UnboundedSender<Call>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let signature = headers["tatau-signature"].to_str().unwrap().to_owned();
+    tell.send(Call { signature, body: body.to_vec() }).unwrap();
+    StatusCode::NO_CONTENT
+}
+
+/// An address that takes every call.
 async fn hook() -> (String, UnboundedReceiver<Call>) {
     let (tell, told) = unbounded_channel();
-    async fn take(State(tell): State<UnboundedSender<Call>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-        let signature = headers["tatau-signature"].to_str().unwrap().to_owned();
-        tell.send(Call { signature, body: body.to_vec() }).unwrap();
-        StatusCode::NO_CONTENT
-    }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let router = Router::new().route("/hook", post(take)).with_state(tell);
@@ -83,7 +84,10 @@ async fn next<T>(told: &mut UnboundedReceiver<T>) -> T {
 fn expected(secret: &str, at: &str, body: &[u8]) -> String {
     let program = "import hmac, sys; print(hmac.new(sys.argv[1].encode(), sys.argv[2].encode() + b'.' + \
                    bytes.fromhex(sys.argv[3]), 'sha256').hexdigest())";
-    let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = String::new();
+    for byte in body {
+        write!(hex, "{byte:02x}").unwrap();
+    }
     let done =
         std::process::Command::new("python3").args(["-c", program, secret, at, &hex]).output().unwrap();
     String::from_utf8(done.stdout).unwrap().trim().to_owned()

@@ -97,3 +97,21 @@ async fn assets_are_kept_by_browsers_and_strange_names_are_not_found() {
     }
     home.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_that_are_too_old_are_told_what_to_do() {
+    let home = Home::open().await;
+    let http = reqwest::Client::new();
+    let ask = |version: &'static str| {
+        let request = http.get(format!("{}/v1/platform", home.ready.url)).header("tatau-protocol", version);
+        async move { request.send().await.unwrap() }
+    };
+    let old = ask("0").await;
+    assert_eq!(old.status(), 426);
+    let words = old.text().await.unwrap();
+    assert!(words.contains("\"too_old\"") && words.contains("/install.sh"), "{words}");
+    assert_eq!(ask("nonsense").await.status(), 400);
+    assert_eq!(ask("1").await.status(), 200);
+    assert_eq!(ask("7").await.status(), 200, "newer programs know what they may say");
+    home.close().await;
+}

@@ -80,7 +80,7 @@ impl Reader {
     /// Render jobs of an owner on these inputs, newest first.
     pub fn renders_of(&self, owner: Address, inputs: BlobId, limit: usize) -> Result<Vec<Job>, StoreError> {
         let filter = "WHERE owner = ?1 AND json_extract(body, '$.inputs') = ?2
-                      AND json_extract(body, '$.kind.render') IS NOT NULL ORDER BY id DESC LIMIT ?3";
+                      AND json_extract(body, '$.kind') = 'render' ORDER BY id DESC LIMIT ?3";
         let limit = rows::limit(limit.min(MAX_ROWS));
         self.with(|c| jobs(c, filter, params![&owner.0[..], inputs.to_string(), limit]))
     }

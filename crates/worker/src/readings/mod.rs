@@ -69,6 +69,8 @@ pub struct Readings {
     pub supply: Reading<Supply>,
     /// Seconds since somebody last used keyboard or mouse; a very large number where nobody is logged in.
     pub hands_off_seconds: Reading<u64>,
+    /// Free on the disk with the cache, MiB.
+    pub disk_free_mib: Reading<u64>,
     /// NVIDIA cards, by the driver's number.
     pub graphics: Vec<GraphicsReading>,
 }
@@ -77,6 +79,7 @@ pub struct Readings {
 #[derive(Debug)]
 pub struct Meters {
     root: PathBuf,
+    cache: Option<PathBuf>,
     ticks: Option<Ticks>,
     energy: Option<Energy>,
     graphics: Graphics,
@@ -89,14 +92,14 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// Of this machine.
-    pub fn new() -> Self {
-        Self::default()
+    /// Of this machine, whose cache lies in that folder.
+    pub fn new(cache: &Path) -> Self {
+        Self { cache: Some(cache.to_owned()), ..Self::default() }
     }
 
     /// Of a machine whose `/proc` and `/sys` lie below `root`.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned(), ticks: None, energy: None, graphics: Graphics::default() }
+        Self { root: root.to_owned(), cache: None, ticks: None, energy: None, graphics: Graphics::default() }
     }
 
     /// Reads all of them. Who uses the machine takes a call of another program: it is asked only where `hands` wants it.
@@ -112,7 +115,23 @@ impl Meters {
             } else {
                 Reading::NotHere("nobody asked")
             },
+            disk_free_mib: self.cache.as_deref().map_or(Reading::NotHere("nobody asked"), disk_free),
             graphics: self.graphics.read(root),
+        }
+    }
+}
+
+/// Free for this user on the disk with `folder`, or with the nearest folder above it that is there.
+fn disk_free(folder: &Path) -> Reading<u64> {
+    let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(folder);
+    match nix::sys::statvfs::statvfs(there) {
+        // Types of these fields differ between systems.
+        #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+        Ok(disk) => {
+            Reading::Is((disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64) >> 20)
+        }
+        Err(e) => {
+            Reading::Failed(format!("the disk with {} does not say what is free: {e}", there.display()))
         }
     }
 }

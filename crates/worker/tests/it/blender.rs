@@ -44,6 +44,7 @@ fn job(kind: JobKind, inputs: Option<BlobId>) -> Job {
         strategy: Strategy::Balanced,
         machines: tatau_model::Machines::default(),
         priority: 0,
+        memory_mib: 0,
         deadline: None,
         cap: Amount::ZERO,
         spent: Amount::ZERO,

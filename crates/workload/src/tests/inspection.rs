@@ -102,6 +102,29 @@ fn no_cost_is_never_a_cost_of_zero() {
 }
 
 #[test]
+fn memory_follows_what_was_held_and_the_size_of_a_frame() {
+    let probe = |mib: u64| json!({"load_ms": 1.0, "frame_ms": 10.0, "memory_mib": mib});
+    let need = |mib| {
+        let report = Report::parse(&report(probe(mib))).unwrap();
+        let spec = render_spec(&report, &[1], false, 1_000).unwrap();
+        (memory_mib(&report, &spec), spec)
+    };
+    let (small, spec) = need(300);
+    let buffers = (u64::from(spec.width) * u64::from(spec.height) * u64::from(spec.channels()) * 12) >> 20;
+    assert_eq!(small, (375 + buffers).next_multiple_of(256));
+    let (whole, mut spec) = need(4_096);
+    assert_eq!(whole, (5_120 + buffers).next_multiple_of(256));
+    (spec.width, spec.height) = (8_192, 8_192);
+    let report = Report::parse(&report(probe(300))).unwrap();
+    assert!(
+        memory_mib(&report, &spec) >= 375 + 3 * 4 * 64 * u64::from(spec.channels()),
+        "a frame of 64 megapixels"
+    );
+    let untold = Report::parse(&super::tests::report(json!({"load_ms": 1.0, "frame_ms": 10.0}))).unwrap();
+    assert_eq!(memory_mib(&untold, &spec), 0);
+}
+
+#[test]
 fn strange_reports_are_refused() {
     for (pointer, value) in [
         ("/width", json!(0)),

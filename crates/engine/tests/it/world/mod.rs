@@ -192,6 +192,7 @@ impl World {
             cap: Amount::tatau(5),
             reference_ms: 120,
             request_key: format!("request-{}", self.requests),
+            memory_mib: 0,
             known: Vec::new(),
         }
     }

@@ -66,6 +66,13 @@ impl Running {
         self.child = (self.start)();
     }
 
+    /// It does nothing for so long, and does not know it.
+    pub fn freeze(&self, time: Duration) {
+        self.signal(Signal::SIGSTOP);
+        std::thread::sleep(time);
+        self.signal(Signal::SIGCONT);
+    }
+
     /// Asks it to end and waits.
     pub fn stop(mut self) {
         self.signal(Signal::SIGTERM);

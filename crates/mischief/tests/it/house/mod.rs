@@ -2,8 +2,10 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test uses its part
 
 mod child;
+mod line;
 
 pub use child::Running;
+pub use line::Line;
 
 use serde_json::{Value, json};
 use std::{
@@ -34,6 +36,8 @@ pub struct House {
     pub python: PathBuf,
     /// Who signed and does not deliver within this is silent, ms.
     pub delivery_ms: u64,
+    /// Where nodes dial, if not the server itself.
+    pub line: Option<String>,
     tatau: PathBuf,
     mischief: PathBuf,
     cache: PathBuf,
@@ -85,8 +89,17 @@ impl House {
         fs::copy(built(), &tatau).unwrap();
         fs::copy(MISCHIEF, &mischief).unwrap();
         let io = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut house =
-            Self { home, url, python: PathBuf::new(), delivery_ms: 8_000, tatau, mischief, cache, io };
+        let mut house = Self {
+            home,
+            url,
+            python: PathBuf::new(),
+            delivery_ms: 8_000,
+            line: None,
+            tatau,
+            mischief,
+            cache,
+            io,
+        };
         let said = house.tatau("setup", &["provide", "environment", ENVIRONMENT, "--print-python"]);
         assert!(said.ok, "no environment: {}", said.err);
         house.python = PathBuf::from(said.out.trim());
@@ -134,7 +147,10 @@ impl House {
         let config = self.home.path().join("rules.json");
         fs::write(&config, serde_json::to_vec_pretty(&rules(self.delivery_ms)).unwrap()).unwrap();
         let listen = self.url.strip_prefix("http://").unwrap();
-        let arguments = ["serve", "--local", "--listen", listen, "--rules", config.to_str().unwrap()];
+        let mut arguments = vec!["serve", "--local", "--listen", listen, "--rules", config.to_str().unwrap()];
+        if let Some(line) = &self.line {
+            arguments.extend(["--public-url", &self.url, "--public-url", line]);
+        }
         let mut server = self.start(&self.tatau, "server", &arguments);
         self.until("the server answers", Duration::from_secs(30), || {
             server.check();
@@ -152,7 +168,11 @@ impl House {
     pub fn start_node(&self, party: &str, verb: &str) -> Running {
         let arguments: &[&str] =
             if verb == "provide" { &[verb, "--headless", "--ask", ASK] } else { &[verb, "--ask", ASK] };
-        self.start(&self.tatau, party, &node_arguments(arguments, party))
+        let mut arguments = node_arguments(arguments, party);
+        if let Some(line) = &self.line {
+            arguments.extend(["--server", line]);
+        }
+        self.start(&self.tatau, party, &arguments)
     }
 
     /// Starts a cheat that cheats once and is honest before and after.

@@ -47,6 +47,8 @@ struct Found {
     engine: String,
     size: String,
     samples: String,
+    /// What Blender held for it.
+    memory: Option<String>,
     range: String,
     rate: String,
     saved_by: String,
@@ -139,6 +141,7 @@ async fn described(
     Ok(Found {
         engine: words::engine(&report.engine),
         size: format!("{} × {} pixels", report.width, report.height),
+        memory: report.probe.as_ref().and_then(|p| p.memory_mib).map(|mib| tatau_ui::words::bytes(mib << 20)),
         samples: report.samples.map_or_else(|| "–".into(), |n| n.to_string()),
         range,
         rate: format!("{} a second", f64::from(report.fps.num) / f64::from(report.fps.den.max(1))),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tatau_api::{JobView, SubmitJob};
 use tatau_engine::{Event, NewJob, Reply};
 use tatau_model::{Address, Amount, JobId, JobKind, JobState, Preview, Who, card};
-use tatau_workload::{frames, units};
+use tatau_workload::{frames, inspection, units};
 
 pub(crate) async fn submit(State(app): State<Arc<App>>, call: Call) -> Result<Json<JobView>, ApiError> {
     let owner = call.account(&app).await?;
@@ -53,7 +53,7 @@ fn check(request: &SubmitJob) -> Result<(), ApiError> {
 async fn create(app: &App, owner: Address, request: SubmitJob) -> Result<JobId, ApiError> {
     work::check_inputs(app, request.inputs, &request.scene).await?;
     let new = match (&request.template, request.inspection) {
-        (None, None) => inspection(owner, request)?,
+        (None, None) => look(owner, request)?,
         (Some(template), Some(inspection)) => {
             let template = template.clone();
             render(app, owner, request, template, inspection).await?
@@ -70,7 +70,7 @@ async fn create(app: &App, owner: Address, request: SubmitJob) -> Result<JobId, 
     }
 }
 
-fn inspection(owner: Address, request: SubmitJob) -> Result<NewJob, ApiError> {
+fn look(owner: Address, request: SubmitJob) -> Result<NewJob, ApiError> {
     if request.cap > INSPECTION_CAP {
         return Err(ApiError::invalid(format!("an inspection's cap is at most {INSPECTION_CAP} TATAU")));
     }
@@ -121,12 +121,13 @@ async fn render(
     let mut spec = found.spec(&frames, request.video)?;
     spec.preview = if request.preview { Preview::Waiting } else { Preview::None };
     let reference_ms = found.reference_ms()?;
+    let memory_mib = inspection::memory_mib(&found.report, &spec);
     let known = if request.fresh { Vec::new() } else { known::results(app, &found.job, &spec).await? };
     let json = bundle.json;
     let stored = app.blobs.run(move |store| store.put_bytes(&json)).await;
     let blob = stored.map_err(|e| crate::routes::uploads::refused(&e))?;
     let job = new_job(owner, request, JobKind::Render(spec), Some(blob), reference_ms);
-    Ok(NewJob { known, ..job })
+    Ok(NewJob { known, memory_mib, ..job })
 }
 
 fn new_job(
@@ -151,5 +152,6 @@ fn new_job(
         reference_ms,
         request_key: request.request_key,
         known: Vec::new(),
+        memory_mib: 0,
     }
 }

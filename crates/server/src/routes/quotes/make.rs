@@ -13,7 +13,7 @@ use tatau_api::{Quote, QuoteRequest, QuoteRow};
 use tatau_engine::State;
 use tatau_model::{Amount, Clock, Job, Millis, SystemClock, Who};
 use tatau_workload::{
-    frames,
+    frames, inspection,
     quote::{self as workload_quote, OfferLine, Wanted},
     units,
 };
@@ -47,6 +47,7 @@ pub(crate) async fn quote(
     let known = if fresh { 0 } else { known::frames(&known::results(app, &found.job, &spec).await?) };
     let mut job = found.job.clone();
     job.machines.who = who;
+    job.memory_mib = inspection::memory_mib(&found.report, &spec);
     let now = SystemClock.now();
     let offers = app.writer.read(move |state| offers(state, &job, now)).await?;
     let wanted = Wanted {
@@ -84,6 +85,9 @@ fn offers(state: &State, job: &Job, now: Millis) -> Vec<OfferLine> {
     });
     for node in open {
         for card in &node.cards {
+            if card.memory_mib < job.memory_mib {
+                continue;
+            }
             if let (Some(class), Some(score)) = (card.class(), card.score_milli) {
                 *lines.entry((class.name, score, node.offer.ask_per_reference_hour)).or_default() += 1;
             }

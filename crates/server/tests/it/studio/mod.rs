@@ -148,6 +148,7 @@ impl Made {
             strategy: Strategy::Balanced,
             machines: tatau_model::Machines::default(),
             priority: 0,
+            memory_mib: 0,
             deadline: None,
             cap: Amount::tatau(2),
             spent: Amount(5_000_000),

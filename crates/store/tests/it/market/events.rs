@@ -95,6 +95,7 @@ impl Market {
             strategy: Strategy::Balanced,
             machines: tatau_model::Machines::default(),
             priority: 0,
+            memory_mib: 0,
             deadline: None,
             cap,
             spent: Amount::ZERO,
