@@ -101,7 +101,9 @@ async fn assets_are_kept_by_browsers_and_strange_names_are_not_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_that_are_too_old_are_told_what_to_do() {
     let home = Home::open().await;
-    let http = reqwest::Client::new();
+    // The first client of the process brings the TLS provider along.
+    home.owner().await;
+    let http = browser();
     let ask = |version: &'static str| {
         let request = http.get(format!("{}/v1/platform", home.ready.url)).header("tatau-protocol", version);
         async move { request.send().await.unwrap() }
