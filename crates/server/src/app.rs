@@ -1,6 +1,7 @@
 //! What every handler can reach.
 
 use crate::{
+    allowance::Allowance,
     archive::Archive,
     asks::Asks,
     names::Names,
@@ -29,6 +30,8 @@ pub(crate) struct App {
     pub archive: Archive,
     pub asks: Asks,
     pub blobs: BlobStore,
+    /// What accounts may upload in a day.
+    pub allowance: Allowance,
     /// What signed requests may call this server.
     pub names: Names,
     pub nonces: Nonces,

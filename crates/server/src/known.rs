@@ -67,8 +67,35 @@ fn same(job: &Job, inspected: &Job, spec: &RenderSpec) -> bool {
     before == *spec && job.scene == inspected.scene && job.environment == inspected.environment
 }
 
-/// Of so many frames, those whose raw result is known.
+/// Frames of which nothing is left to do: the raw result and its picture are known.
 pub(crate) fn frames(known: &[Known]) -> u32 {
-    let rendered = known.iter().filter(|known| matches!(known.work, Work::Render { .. })).count();
-    u32::try_from(rendered).unwrap_or(u32::MAX)
+    let works: HashSet<&Work> = known.iter().map(|known| &known.work).collect();
+    let whole = works.iter().filter(|work| match work {
+        Work::Render { frame } => works.contains(&Work::Finish { frame: *frame }),
+        _ => false,
+    });
+    u32::try_from(whole.count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_without_its_picture_is_still_to_be_paid_for() {
+        let attempt: Attempt = serde_json::from_value(serde_json::json!({
+            "id": 7, "task": 1, "job": 1, "node": tatau_model::Address::default(), "provider": tatau_model::Address::default(),
+            "card": 0, "price": 1, "reserved": 0, "pay": 0, "leased": 5, "due": 9, "committed": null, "receipt": null,
+            "outputs": [], "epoch": null, "challenge": null, "newcomer": false, "dispute_until": null, "state": "accepted"
+        }))
+        .unwrap();
+        let known = |work| Known { work, attempt: attempt.clone() };
+        let some = [
+            known(Work::Render { frame: 1 }),
+            known(Work::Finish { frame: 1 }),
+            known(Work::Render { frame: 2 }),
+            known(Work::Finish { frame: 3 }),
+        ];
+        assert_eq!(frames(&some), 1);
+    }
 }

@@ -11,6 +11,7 @@
 //! | who waits for what | nothing | nodes and buyers ask again |
 
 mod alarms;
+mod allowance;
 mod app;
 mod archive;
 mod asks;

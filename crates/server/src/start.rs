@@ -1,6 +1,7 @@
 //! Start and stop: folders, secrets, recovery, threads, and all of it ended in order.
 
 use crate::{
+    allowance::Allowance,
     app::App,
     archive::Archive,
     asks::Asks,
@@ -65,6 +66,8 @@ pub struct ServeOptions {
     pub config: Config,
     /// Limits of the blob store.
     pub blobs: Limits,
+    /// Most bytes that an account uploads in a day.
+    pub upload_day_bytes: u64,
     /// How long the files of a job stay after its end; `None`: for ever.
     pub keep: Option<Duration>,
     /// How mail is sent; without it none is.
@@ -177,6 +180,7 @@ async fn run(
         archive,
         asks: Asks::default(),
         blobs: recovered.blobs,
+        allowance: Allowance::new(options.upload_day_bytes),
         names: Names::new(options.public_urls.clone()),
         nonces: Nonces::new(SystemClock.now()),
         operator: blake3::hash(token.as_bytes()),

@@ -45,6 +45,7 @@ pub fn main(connections: usize) -> Any<()> {
         config: config(&size),
         blobs: tatau_blobs::Limits::default(),
         keep: None,
+        upload_day_bytes: 1 << 30,
         mail: None,
         judge: None,
     };

@@ -16,7 +16,7 @@ fn name(bytes: &[u8]) -> BlobId {
     BlobId(*blake3::hash(bytes).as_bytes())
 }
 
-fn inspection(inputs: BlobId, key: &str) -> SubmitJob {
+pub(crate) fn inspection(inputs: BlobId, key: &str) -> SubmitJob {
     SubmitJob {
         name: "look".into(),
         template: None,
@@ -246,4 +246,19 @@ async fn a_full_disk_is_said_loses_nothing_and_the_upload_goes_on_once_there_is_
     let (dir, _) = home.close().await;
     drop(disk);
     drop(dir);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_uploads_too_much_in_a_day_is_stopped_and_others_are_not() {
+    let home = Home::open().await;
+    let home = home.restart_with(|o| tatau_server::ServeOptions { upload_day_bytes: 3_000, ..o }).await;
+    let (_, one) = home.owner().await;
+    let (_, other) = home.owner().await;
+    one.upload_bytes(bytes(1, 2_000).into()).await.unwrap();
+    let refused = one.upload_bytes(bytes(2, 2_000).into()).await.unwrap_err();
+    assert_eq!((refused.status(), refused.code()), (Some(507), Some("full")), "{refused}");
+    assert!(refused.to_string().contains("go on in 24 h"), "{refused}");
+    one.upload_bytes(bytes(1, 2_000).into()).await.expect("what is there already costs nothing");
+    other.upload_bytes(bytes(2, 2_000).into()).await.unwrap();
+    home.close().await;
 }

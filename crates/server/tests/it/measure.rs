@@ -36,3 +36,84 @@ async fn signed_requests_a_second() {
     assert!(home.operator().admin_books().await.unwrap().balanced);
     home.close().await;
 }
+
+/// Bytes of one transfer.
+const WHOLE: usize = 512 << 20;
+
+/// Takes a body into a file, as a plain server does.
+async fn sink(body: axum::body::Body) {
+    use futures_util::StreamExt;
+    use tokio::io::AsyncWriteExt;
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = tokio::fs::File::create(folder.path().join("body")).await.unwrap();
+    let mut stream = body.into_data_stream();
+    while let Some(piece) = stream.next().await {
+        file.write_all(&piece.unwrap()).await.unwrap();
+    }
+    file.sync_all().await.unwrap();
+}
+
+async fn curl(arguments: &[&str]) -> f64 {
+    let begun = Instant::now();
+    let done = tokio::process::Command::new("curl").args(["-fsS"]).args(arguments).output().await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    begun.elapsed().as_secs_f64()
+}
+
+/// Ours hash every byte on both ends, go on where they were cut, and are durable; curl does none of it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, not a check"]
+async fn transfers_beside_curl() {
+    let home = Home::open().await;
+    let home = home
+        .restart_with(|o| tatau_server::ServeOptions {
+            blobs: tatau_blobs::Limits::default(),
+            upload_day_bytes: 1 << 40,
+            ..o
+        })
+        .await;
+    let (_, client) = home.owner().await;
+    let router = axum::Router::new()
+        .route("/", axum::routing::put(sink))
+        .layer(axum::extract::DefaultBodyLimit::disable());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    for turn in 0..3u8 {
+        let file = path("file");
+        let mut bytes = vec![turn; WHOLE];
+        rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
+        std::fs::write(&file, &bytes).unwrap();
+        drop(bytes);
+        let begun = Instant::now();
+        let (blob, len) = client.upload_file(&file, &mut |_, _| {}).await.unwrap();
+        let ours = begun.elapsed().as_secs_f64();
+        let theirs = curl(&["-T", &text(&file), &plain]).await;
+        println!("up: {:.2} s, curl {theirs:.2} s: {:.2} of curl's speed", ours, theirs / ours);
+
+        let manifest = tatau_blobs::Manifest::new(vec![tatau_blobs::ManifestFile {
+            path: "scene.blend".into(),
+            blob,
+            bytes: len,
+        }]);
+        let inputs = client.upload_bytes(manifest.unwrap().to_json().unwrap().into()).await.unwrap();
+        let job = client
+            .submit_job(&crate::bytes::inspection(inputs, &format!("turn {turn}")))
+            .await
+            .unwrap()
+            .job
+            .id;
+        let url = client.grants(&job.to_string(), &[blob]).await.unwrap().urls.remove(0);
+        let begun = Instant::now();
+        client.download(&url, &path("ours"), blob, len, &mut |_, _| {}).await.unwrap();
+        let ours = begun.elapsed().as_secs_f64();
+        let whole = format!("{}{url}", home.ready.url);
+        let theirs = curl(&["-o", &text(&path("theirs")), &whole]).await;
+        println!("down: {:.2} s, curl {theirs:.2} s: {:.2} of curl's speed", ours, theirs / ours);
+        std::fs::remove_file(path("ours")).unwrap();
+    }
+    home.close().await;
+}

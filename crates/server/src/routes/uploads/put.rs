@@ -8,7 +8,8 @@ use axum::{
 use serde::Deserialize;
 use std::sync::Arc;
 use tatau_api::UploadState;
-use tatau_model::BlobId;
+use tatau_blobs::Standing;
+use tatau_model::{BlobId, Clock, SystemClock};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Place {
@@ -26,6 +27,9 @@ pub(crate) async fn put(
     let blob: BlobId = crate::routes::id(&blob)?;
     let standing = uploads::standing(&app, by).await?;
     let chunk = call.body;
+    if standing == Standing::Stranger {
+        app.allowance.take(by, chunk.len() as u64, SystemClock.now())?;
+    }
     let put = app.blobs.run(move |store| store.put_chunk(&blob, bytes, &by, standing, offset, &chunk)).await;
     put.map(Json).map_err(|e| super::refused(&e))
 }

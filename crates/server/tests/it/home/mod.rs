@@ -31,6 +31,7 @@ pub fn options(dir: &Path, config: Config) -> ServeOptions {
         config,
         blobs: Limits { max_blob_bytes: 64 << 20, quota_bytes: 256 << 20, ..Limits::default() },
         keep: None,
+        upload_day_bytes: 1 << 30,
         mail: None,
         judge: None::<JudgeOptions>,
     }
