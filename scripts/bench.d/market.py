@@ -154,6 +154,39 @@ def audits(scene, threads, frames, newcomer, what):
     ]
 
 
+def first_frame(scene):
+    """From the command to the first frame in the folder: inspection, its audits, payment, render, audit, sync; providers are there."""
+    with House(**EVERYBODY_KNOWN) as house:
+        for name in ("validator-1", "validator-2"):
+            house.validate(name)
+        house.provide("provider", 1, stake=50)
+        house.until_measured()
+        begun = time.monotonic()
+        house.render(scene, 4)
+        folder = os.path.join(house.home, "frames", "frames")
+        house.until(lambda: os.path.isdir(folder) and any(name.endswith(".exr") for name in os.listdir(folder)), "the first frame", every=0.05)
+        return {"bench": "first-frame", "n": 1, "seconds": round(time.monotonic() - begun, 1)}
+
+
+def pair(scene, frames):
+    """Frames a second of two providers with a thread each, over those of one. Audits aside: validators are gone meanwhile."""
+    rates = []
+    for providers in (1, 2):
+        with House(**EVERYBODY_KNOWN) as house:
+            names = ["validator-1", "validator-2"]
+            for name in names:
+                house.validate(name)
+            for index in range(providers):
+                house.provide(f"provider-{index + 1}", 1, stake=50)
+            house.until_measured()
+            job = ordered(house, scene, frames * providers, names)
+            done = house.until_rendered(job, frames * providers)
+        # The first frame of each has the scene's opening in it.
+        steady = (done[-1]["committed"] - done[providers - 1]["committed"]) / 1000
+        rates.append((len(done) - providers) / steady)
+    return {"bench": "pair", "n": frames, "one": round(rates[0], 4), "two": round(rates[1], 4), "ratio": round(rates[1] / rates[0], 3)}
+
+
 class Idle:
     """A provider whose work is over; `figures` waits until its sessions are closed and looks at it for `seconds`."""
 

@@ -163,6 +163,12 @@ def test_two_tabs_and_a_server_that_comes_back(market, scenes, looker):
     expect(first.locator("#pay")).to_be_enabled(timeout=20_000)
     first.locator("#pay").click()
     first.wait_for_url(re.compile(r"/jobs/job-\d+"), timeout=PATIENCE * 1000)
+    # Its terms can be changed while it runs.
+    first.get_by_text("Change what it may cost").click()
+    first.get_by_label("Priority among my jobs").fill("7")
+    first.get_by_role("button", name="Change", exact=True).click()
+    expect(first.locator("details[open] #priority")).to_have_count(0, timeout=20_000)
+    expect(first.locator("#priority")).to_have_value("7")
     second = person.page(first.url)
     person.tolerant = True
     market.stop("server")

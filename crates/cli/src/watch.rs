@@ -117,15 +117,17 @@ pub async fn run(options: Watch, context: &Context) -> anyhow::Result<()> {
                 && running.len() < usize::from(options.at_once)
             {
                 scene.taken = true;
-                if let Some(target) = target(path, &options.out).await? {
-                    tell(json, path, "begun", &format!("rendering into {}", target.display()));
-                    running.spawn(one(
-                        path.clone(),
-                        target,
-                        options.render.clone(),
-                        context.server().to_owned(),
-                        json,
-                    ));
+                match target(path, &options.out).await? {
+                    Ok(None) => {}
+                    Ok(Some(target)) => {
+                        tell(json, path, "begun", &format!("rendering into {}", target.display()));
+                        let (more, server) = (options.render.clone(), context.server().to_owned());
+                        running.spawn(one(path.clone(), target, more, server, json));
+                    }
+                    Err(why) => {
+                        failed += 1;
+                        tell(json, path, "failed", &why);
+                    }
                 }
             }
         }
@@ -202,15 +204,17 @@ fn look(folder: &Path, scenes: &mut HashMap<PathBuf, Scene>) -> Result<(), Ended
     Ok(())
 }
 
-/// Where a scene's frames go; `None` where they are there.
-async fn target(scene: &Path, out: &Path) -> anyhow::Result<Option<PathBuf>> {
+/// Where a scene's frames go; `None` where they are there, an error where the scene cannot be read.
+async fn target(scene: &Path, out: &Path) -> anyhow::Result<Result<Option<PathBuf>, String>> {
     let path = scene.to_path_buf();
-    let hashed = tokio::task::spawn_blocking(move || tatau_blobs::hash_file(&path)).await?;
-    let Ok((blob, _)) = hashed else { return Ok(None) };
+    let (blob, _) = match tokio::task::spawn_blocking(move || tatau_blobs::hash_file(&path)).await? {
+        Ok(hashed) => hashed,
+        Err(e) => return Ok(Err(format!("it cannot be read ({e})"))),
+    };
     let mark: String = blob.to_string().chars().take(8).collect();
     let stem = scene.file_stem().unwrap_or_default().to_string_lossy();
     let target = out.join(format!("{stem}-{mark}"));
-    Ok((!target.join(DONE).exists()).then_some(target))
+    Ok(Ok((!target.join(DONE).exists()).then_some(target)))
 }
 
 /// One scene, from its file to its frames.
