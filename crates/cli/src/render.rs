@@ -85,6 +85,14 @@ pub struct Terms {
 }
 
 impl Render {
+    /// What can be told without the scene.
+    pub fn check(&self) -> Result<(), Ended> {
+        if let Some(frames) = &self.frames {
+            tatau_submit::check_frames(frames).map_err(|e| Ended::usage(e.to_string()))?;
+        }
+        self.terms.check()
+    }
+
     /// Does it say what it may cost at most?
     pub fn is_capped(&self) -> bool {
         self.terms.max_price.is_some()

@@ -169,6 +169,7 @@ fn check(options: &Watch) -> Result<(), Ended> {
         Checked::try_parse_from(given.into_iter().chain(options.render.iter().cloned())).map_err(|e| {
             Ended::usage(format!("after `--`: {}", e.to_string().lines().next().unwrap_or_default()))
         })?;
+    checked.render.check()?;
     if !checked.render.is_capped() {
         return Err(Ended::usage(
             "nobody is asked here, so say what a scene may cost at most: add -- --max-price AMOUNT",

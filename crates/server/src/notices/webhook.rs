@@ -67,8 +67,17 @@ pub(super) async fn call(hook: &Webhook, told: &Told, local: bool) -> Result<(),
         .header("tatau-signature", signature)
         .body(body)
         .send();
-    let status = sent.await.map_err(|e| format!("{host} does not answer: {}", e.without_url()))?.status();
+    let status = sent.await.map_err(|e| format!("{host} does not answer ({})", innermost(&e)))?.status();
     if status.is_success() { Ok(()) } else { Err(format!("{host} answered {status}")) }
+}
+
+/// The reason beneath the reasons.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut reason = error;
+    while let Some(inner) = reason.source() {
+        reason = inner;
+    }
+    reason.to_string()
 }
 
 /// HMAC-SHA-256 over `{ms}.{body}` under the secret's text, hex: whoever is called checks it, and that `t` is recent.
