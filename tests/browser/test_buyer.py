@@ -53,6 +53,7 @@ def test_a_scene_is_dropped_paid_and_downloaded_with_three_clicks(market, scenes
     expect(page.locator("#film img").first).to_be_visible(timeout=PATIENCE * 1000)
     finished(page)
     expect(page.locator("#film img")).to_have_count(3, timeout=PATIENCE * 1000)
+    expect(page.locator(".terms")).to_be_hidden()
     screens(page, "job")
     with page.expect_download() as waiting:
         page.get_by_role("link", name="All pictures").click()
