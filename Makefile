@@ -9,6 +9,10 @@ CACHE ?= $(CURDIR)/.cache
 OUT ?= $(CURDIR)/demo-out
 export TATAU_CACHE := $(CACHE)
 export PATH := $(CACHE)/uv/bin:$(PATH)
+# As scripts/test does it, so that neither builds anew what the other has built.
+ifeq ($(wildcard target/debug/incremental),)
+export CARGO_INCREMENTAL := 0
+endif
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
