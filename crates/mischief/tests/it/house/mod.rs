@@ -259,15 +259,13 @@ impl House {
 
     /// Follows a job to its end.
     pub fn finish(&self, id: JobId, limit: Duration, mut check: impl FnMut()) -> JobView {
-        let mut last = None;
         self.until(&format!("{id} ends"), limit, || {
             check();
-            let view = self.job(id);
-            let still = view.job.state.is_ended() || matches!(view.job.state, JobState::Paused { .. });
-            last = Some(view);
-            still
+            let state = self.job(id).job.state;
+            state.is_ended() || matches!(state, JobState::Paused { .. })
         });
-        last.unwrap()
+        // Tasks are read before their job: those of the look that saw the end may be a moment older than it.
+        self.job(id)
     }
 
     /// What the buyer paid for a job, from its own statement: the attempts that were paid, and their sum.
