@@ -44,17 +44,11 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
     AssetSet::alone(&wish.scene, &wish.assets)?;
     let mut target = Target::open(&wish.out)?;
     let mut stop = Stop::listen()?;
-    let client = context.account().await?;
-    let before = known_job(&client, &mut target, &wish).await?;
+    let client = stop.unless(unpaid, context.account()).await??;
+    let before = stop.unless(unpaid, known_job(&client, &mut target, &wish)).await??;
     let mut told = Told::new(context.json());
-    let closed = tokio::select! {
-        closed = tatau_submit::close(&client, &wish.scene, &wish.assets, wish.machines.who, &mut told) => closed?,
-        () = stop.asked() => {
-            told.done();
-            return Err(Ended::new(Code::Interrupted, "interrupted; no render was paid")
-                .hint("the same command goes on with what was uploaded and inspected").into());
-        }
-    };
+    let closing = tatau_submit::close(&client, &wish.scene, &wish.assets, wish.machines.who, &mut told);
+    let closed = stop.unless(unpaid, closing).await.inspect_err(|_| told.done())??;
     let frames = wish.frames.clone().unwrap_or_else(|| closed.report.frames());
     if frames.is_empty() {
         return Err(Ended::usage(
@@ -74,11 +68,26 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
         }
         None => buy(&wish, (&closed, &frames), &client, &mut target, &mut told, &mut stop, context).await?,
     };
-    if wish.later != EditJob::default() {
-        client.edit_job(job, wish.later).await?;
-    }
     target.bind(client.base_url(), job)?;
+    if wish.later != EditJob::default() {
+        match stop.unless(goes_on, client.edit_job(job, wish.later)).await? {
+            // Over already, perhaps because all of it was there: nothing to hurry.
+            Err(e) if matches!(e.code(), Some("conflict" | "not_found")) => {}
+            edited => drop(edited?),
+        }
+    }
     save(&client, job, &mut target, told, &mut stop, context).await
+}
+
+fn unpaid() -> Ended {
+    Ended::new(Code::Interrupted, "interrupted; no render was paid")
+        .hint("the same command goes on with what was uploaded and inspected")
+}
+
+/// From the order on: it may have arrived.
+fn goes_on() -> Ended {
+    Ended::new(Code::Interrupted, "interrupted; a job that was paid goes on without you")
+        .hint("the same command goes on with it, and pays once")
 }
 
 /// The job whose results the folder holds, if it is not over without them.
@@ -123,15 +132,9 @@ async fn buy(
     stop: &mut Stop,
     context: &Context,
 ) -> anyhow::Result<JobId> {
-    let quote = tatau_submit::quote(
-        client,
-        closed,
-        &frames::format(frames),
-        wish.video,
-        wish.machines.who,
-        wish.fresh,
-    )
-    .await?;
+    let listed = frames::format(frames);
+    let asking = tatau_submit::quote(client, closed, &listed, wish.video, wish.machines.who, wish.fresh);
+    let quote = stop.unless(unpaid, asking).await??;
     let choice = Choice { class: wish.class.clone(), strategy: wish.strategy, max_price: wish.max_price };
     let picked = tatau_submit::choose(&quote, &choice);
     told.done();
@@ -205,7 +208,10 @@ async fn buy(
             &target.state().nonce,
         ),
     };
-    let view = tatau_submit::pay(client, &order, told).await?;
+    let view = stop
+        .unless(goes_on, tatau_submit::pay(client, &order, told))
+        .await
+        .inspect_err(|_| told.done())??;
     *told = Told::new(context.json());
     told.tell(Event::Paid { job: view.job.id, cap: view.job.cap, again: false });
     Ok(view.job.id)

@@ -74,7 +74,7 @@ enum Verb {
     Cancel(cancel::Cancel),
     /// Pauses a job: nothing new starts, what runs is finished.
     Pause(pause::Pause),
-    /// Changes what a job may cost, and its priority among your jobs.
+    /// Changes what a job may cost, its priority among your jobs, and when you want it.
     Edit(edit::Edit),
     /// Goes on with a paused job, with more money if it needs some; approves a preview.
     Resume(resume::Resume),

@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 use tatau_client::{Credentials, Patience};
 use tatau_model::{Clock, SystemClock};
-use tatau_worker::Recipe;
+use tatau_worker::{Reading, Recipe};
 
 /// What was looked at, whether it is as needed, what was found.
 type Check = (String, bool, String);
@@ -79,32 +79,20 @@ fn disk_check(context: &Context) -> anyhow::Result<Check> {
     } else {
         tatau_worker::environment::Manifest::parse(&recipe)?.disk_bytes >> 20
     };
-    // The nearest folder that is there: it lies on the disk that the cache will lie on.
-    let there = cache.ancestors().find(|folder| folder.is_dir()).unwrap_or(&cache);
-    let disk = match nix::sys::statvfs::statvfs(there) {
-        Ok(disk) => disk,
-        Err(e) => {
-            return Ok((
-                "disk".into(),
-                false,
-                format!("the disk with {} does not say what is free: {e}", there.display()),
-            ));
-        }
-    };
-    // Types of these fields differ between systems.
-    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
-    let free = (disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64) >> 20;
     let needed = environment + INPUTS_MIB;
-    let found = format!("{free} MiB free at {}", there.display());
-    Ok(if free >= needed {
-        ("disk".into(), true, found)
-    } else {
-        (
-            "disk".into(),
+    let (ok, sentence) = match tatau_worker::disk_free_mib(&cache) {
+        Reading::Is(free) if free >= needed => (true, format!("{free} MiB free for {}", cache.display())),
+        Reading::Is(free) => (
             false,
-            format!("{found}, {needed} MiB are needed; free some, or name another folder with --cache"),
-        )
-    })
+            format!(
+                "{free} MiB free for {}, {needed} are needed; free some, or name another folder with --cache",
+                cache.display()
+            ),
+        ),
+        Reading::NotHere(why) => (false, why.to_owned()),
+        Reading::Failed(why) => (false, why),
+    };
+    Ok(("disk".into(), ok, sentence))
 }
 
 /// Keys that others could read are as good as theirs.

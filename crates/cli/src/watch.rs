@@ -121,8 +121,8 @@ pub async fn run(options: Watch, context: &Context) -> anyhow::Result<()> {
                     Ok(None) => {}
                     Ok(Some(target)) => {
                         tell(json, path, "begun", &format!("rendering into {}", target.display()));
-                        let (more, server) = (options.render.clone(), context.server().to_owned());
-                        running.spawn(one(path.clone(), target, more, server, json));
+                        let house = [context.server().into(), context.data()?.into_os_string()];
+                        running.spawn(one(path.clone(), target, options.render.clone(), house, json));
                     }
                     Err(why) => {
                         failed += 1;
@@ -219,8 +219,15 @@ async fn target(scene: &Path, out: &Path) -> anyhow::Result<Result<Option<PathBu
 }
 
 /// One scene, from its file to its frames.
-async fn one(scene: PathBuf, target: PathBuf, more: Vec<OsString>, server: String, json: bool) -> Rendered {
-    let done = render(&scene, &target, &more, &server, json).await;
+/// `house`: the server and the data folder with the key, as this command was told them.
+async fn one(
+    scene: PathBuf,
+    target: PathBuf,
+    more: Vec<OsString>,
+    house: [OsString; 2],
+    json: bool,
+) -> Rendered {
+    let done = render(&scene, &target, &more, &house, json).await;
     let (code, words) = done.unwrap_or_else(|e| (1, format!("it could not be started: {e}")));
     if code == 0 {
         // Without the mark it is only looked at once more.
@@ -234,7 +241,7 @@ async fn render(
     scene: &Path,
     target: &Path,
     more: &[OsString],
-    server: &str,
+    [server, data]: &[OsString; 2],
     json: bool,
 ) -> io::Result<(i32, String)> {
     fs::create_dir_all(target)?;
@@ -245,7 +252,10 @@ async fn render(
         .arg(scene)
         .arg("--out")
         .arg(target)
-        .args(["--yes", "--json", "--server", server])
+        .args(["--yes", "--json", "--server"])
+        .arg(server)
+        .arg("--data")
+        .arg(data)
         .args(more);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
     let mut child = command.spawn()?;

@@ -79,18 +79,18 @@ pub fn backup(data: &Path, to: &Path, progress: Progress<'_>) -> Result<Copied, 
         )));
     }
     private_folder(to)?;
-    // From here on until the end it is no whole backup.
+    // What an earlier copy has stays whole until this one is: blobs are only added, the database changes places last.
     write(&to.join("unfinished"), b"a copy was begun here and is not whole\n")?;
     let moment = SystemClock.now();
     let draft = to.join("market.sqlite.draft");
     remove_if_there(&draft)?;
     reader.backup(&draft)?;
     check_books(&Reader::open(&draft)?)?;
-    fs::rename(&draft, to.join(DATABASE)).map_err(at(&draft))?;
     // Blobs after the database: whatever it names is there by now.
     let (blobs, bytes, copied) = copy_blobs(&data.join(BLOBS), &to.join(BLOBS), false, progress)?;
     copy(&data.join(TOKEN), &to.join(TOKEN))?;
-    let missing = missing(&to.join(DATABASE), &to.join(BLOBS))?;
+    let missing = missing(&draft, &to.join(BLOBS))?;
+    fs::rename(&draft, to.join(DATABASE)).map_err(at(&draft))?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let whole = Copied { version, at: moment, blobs, bytes, copied, missing };
     let json = serde_json::to_vec_pretty(&whole).map_err(|e| BackupError::Place(e.to_string()))?;
@@ -112,12 +112,6 @@ pub fn restore(from: &Path, data: &Path, progress: Progress<'_>) -> Result<Copie
         }
         Err(e) => return Err(at(&from.join(WHOLE))(e)),
     };
-    if from.join("unfinished").is_file() {
-        return Err(BackupError::Place(format!(
-            "the last backup into {} did not come to its end; make it once more, or restore another",
-            from.display()
-        )));
-    }
     if data.join(DATABASE).exists() {
         return Err(BackupError::Place(format!(
             "{} holds a server's data; move it away, or name another folder with --data",

@@ -148,6 +148,7 @@ pub(crate) async fn check_inputs(app: &App, inputs: BlobId, scene: &str) -> Resu
     }
     let missing = app.blobs.run(move |store| {
         let mut missing = Vec::new();
+        store.touch(&inputs)?;
         for file in manifest.files() {
             if store.size(&file.blob)? == Some(file.bytes) {
                 // Wanted from now on: no collection takes it while the job is being made.

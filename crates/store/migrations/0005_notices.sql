@@ -9,6 +9,7 @@ CREATE TABLE notify (
 CREATE TABLE notices (
     id      INTEGER PRIMARY KEY,
     owner   BLOB NOT NULL REFERENCES accounts,
+    channel TEXT NOT NULL,
     tries   INTEGER NOT NULL,
     next_at INTEGER NOT NULL,
     body    TEXT NOT NULL

@@ -33,7 +33,7 @@ pub use error::StoreError;
 pub use joins::{JoinCode, MAX_JOINS};
 pub use keep::{MAX_LOG_BYTES, MAX_SETTING_BYTES, TokenHash, TokenRecord};
 pub use load::{Loaded, Unbonding};
-pub use notices::{Happened, MAX_NOTIFY_ADDRESS, Mailbox, Notice, NotifyRecord, Webhook};
+pub use notices::{Channel, Codes, Happened, Mailbox, Notice, NotifyRecord, Webhook};
 pub use passwords::{MAX_SIGN_IN_NAME, PasswordRecord};
 pub use reader::{CardEarned, ChangedTask, InUse, OwnerEarned, Reader, Spans, StatementRow, Totals};
 pub use samples::{ClassSample, Sample, Verified};

@@ -1,12 +1,12 @@
 //! Where accounts want to be told of their jobs, and what is still to be told: written in one transaction with what it tells of.
 
 use crate::{Reader, Store, StoreError, keep::at_most, rows};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use tatau_model::{Address, Job, JobId, JobKind, JobState, Millis};
 
 /// Longest address that is told.
-pub const MAX_NOTIFY_ADDRESS: usize = 500;
+const MAX_NOTIFY_ADDRESS: usize = 500;
 
 /// Where one account wants to be told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,36 @@ pub struct NotifyRecord {
     pub webhook: Option<Webhook>,
     /// Mail.
     pub mail: Option<Mailbox>,
+    /// Codes that were sent, also to addresses that are gone again.
+    #[serde(default)]
+    pub codes: Codes,
+}
+
+impl NotifyRecord {
+    /// Where something is told now.
+    fn channels(&self) -> impl Iterator<Item = Channel> {
+        let mail = self.mail.as_ref().is_some_and(|mailbox| mailbox.confirmed);
+        self.webhook.as_ref().map(|_| Channel::Webhook).into_iter().chain(mail.then_some(Channel::Mail))
+    }
+}
+
+/// Codes of one day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Codes {
+    /// How many.
+    pub sent: u32,
+    /// Begin of the day.
+    pub since: Millis,
+}
+
+/// One way to tell: each is tried until it worked, whatever the other does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// A call.
+    Webhook,
+    /// Mail.
+    Mail,
 }
 
 /// What is called.
@@ -39,10 +69,6 @@ pub struct Mailbox {
     pub code_until: Millis,
     /// Wrong codes given.
     pub wrong: u32,
-    /// Codes sent since `since`.
-    pub sent: u32,
-    /// Begin of the day for which `sent` counts.
-    pub since: Millis,
 }
 
 /// What happened to a job.
@@ -65,6 +91,8 @@ pub struct Notice {
     pub id: u64,
     /// Who is to be told.
     pub owner: Address,
+    /// How.
+    pub channel: Channel,
     /// Tries that failed.
     pub tries: u32,
     /// What.
@@ -82,12 +110,7 @@ pub(crate) fn note(tx: &Transaction<'_>, job: &Job) -> Result<(), StoreError> {
         return Ok(());
     }
     let owner = &job.owner.0[..];
-    let wanted: bool = tx
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM notify WHERE owner = ?1)")?
-        .query_row([owner], |r| r.get(0))?;
-    if !wanted {
-        return Ok(());
-    }
+    let Some(record) = record_of(tx, owner)? else { return Ok(()) };
     let mut known = tx.prepare_cached("SELECT state FROM jobs WHERE id = ?1")?;
     let before: Option<String> = known.query_row([rows::int(job.id.0)?], |r| r.get(0)).optional()?;
     let state = job.state.name();
@@ -95,13 +118,23 @@ pub(crate) fn note(tx: &Transaction<'_>, job: &Job) -> Result<(), StoreError> {
         return Ok(());
     }
     let body = rows::body(&Happened { job: job.id, name: job.name.clone(), state: state.into(), reason })?;
-    tx.prepare_cached("INSERT INTO notices (owner, tries, next_at, body) VALUES (?1, 0, 0, ?2)")?
-        .execute(params![owner, body])?;
+    let mut put = tx.prepare_cached(
+        "INSERT INTO notices (owner, channel, tries, next_at, body) VALUES (?1, ?2, 0, 0, ?3)",
+    )?;
+    for channel in record.channels() {
+        put.execute(params![owner, rows::body(&channel)?, body])?;
+    }
     Ok(())
 }
 
+fn record_of(conn: &Connection, owner: &[u8]) -> Result<Option<NotifyRecord>, StoreError> {
+    let mut found = conn.prepare_cached("SELECT body FROM notify WHERE owner = ?1")?;
+    let body: Option<String> = found.query_row([owner], |r| r.get(0)).optional()?;
+    body.map(|text| rows::parse("where an account is told", &text)).transpose()
+}
+
 impl Store {
-    /// Sets where an account is told; with nothing set it is told nowhere.
+    /// Sets where an account is told; with nothing set it is told nowhere, and what waits is dropped when it is due.
     pub fn put_notify(&mut self, owner: Address, record: &NotifyRecord) -> Result<(), StoreError> {
         if let Some(hook) = &record.webhook {
             at_most("an address to call", &hook.url, MAX_NOTIFY_ADDRESS)?;
@@ -111,16 +144,11 @@ impl Store {
         }
         let body = rows::body(record)?;
         self.keep(|tx| {
-            if record.webhook.is_none() && record.mail.is_none() {
-                tx.execute("DELETE FROM notify WHERE owner = ?1", [&owner.0[..]])?;
-                tx.execute("DELETE FROM notices WHERE owner = ?1", [&owner.0[..]])?;
-            } else {
-                tx.execute(
-                    "INSERT INTO notify (owner, body) VALUES (?1, ?2)
-                     ON CONFLICT (owner) DO UPDATE SET body = excluded.body",
-                    params![&owner.0[..], body],
-                )?;
-            }
+            tx.execute(
+                "INSERT INTO notify (owner, body) VALUES (?1, ?2)
+                 ON CONFLICT (owner) DO UPDATE SET body = excluded.body",
+                params![&owner.0[..], body],
+            )?;
             Ok(())
         })
     }
@@ -147,16 +175,7 @@ impl Store {
 impl Reader {
     /// Where an account wants to be told; nothing set where it never said.
     pub fn notify_of(&self, owner: Address) -> Result<NotifyRecord, StoreError> {
-        self.with(|conn| {
-            let body: Option<String> = conn
-                .prepare_cached("SELECT body FROM notify WHERE owner = ?1")?
-                .query_row([&owner.0[..]], |r| r.get(0))
-                .optional()?;
-            body.map_or_else(
-                || Ok(NotifyRecord::default()),
-                |text| rows::parse("where an account is told", &text),
-            )
-        })
+        self.with(|conn| Ok(record_of(conn, &owner.0[..])?.unwrap_or_default()))
     }
 
     /// What is to be told now, the longest due first.
@@ -164,17 +183,18 @@ impl Reader {
         let limit = rows::limit(limit);
         self.with(|conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT id, owner, tries, body FROM notices WHERE next_at <= ?1 ORDER BY next_at, id LIMIT ?2",
+                "SELECT id, owner, channel, tries, body FROM notices WHERE next_at <= ?1 ORDER BY next_at, id LIMIT ?2",
             )?;
             let mut found = statement.query([now.0, limit])?;
             let mut due = Vec::new();
             while let Some(row) = found.next()? {
                 let owner = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-                let body = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+                let body = row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?;
                 due.push(Notice {
                     id: rows::number("a notice's number", row.get(0)?)?,
                     owner: rows::address("a notice's owner", owner)?,
-                    tries: row.get(2)?,
+                    channel: rows::parse("a channel", row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
+                    tries: row.get(3)?,
                     what: rows::parse("a notice", body)?,
                 });
             }

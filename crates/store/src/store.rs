@@ -1,11 +1,8 @@
 //! The one writer.
 
 use crate::{Reader, StoreError, batch::Batch, books, earned, file, file::WriteLock, money::Money, write};
-use rusqlite::{Connection, TransactionBehavior, backup};
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::{Path, PathBuf};
 use tatau_model::Change;
 
 /// The one connection that writes. While it lives, no other process can open the same file for writing; it is fenced
@@ -112,25 +109,5 @@ impl Store {
     /// Recomputes the books from the journal; see [`Reader::audit_books`].
     pub fn audit_books(&self) -> Result<books::BooksReport, StoreError> {
         books::audit(&self.conn)
-    }
-
-    /// Copies the database, as of one moment, to a new file. The file must not exist; after an error it does not.
-    pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
-        let to = to.as_ref();
-        // Claims the name, so that no existing file is overwritten.
-        file::private(std::fs::File::options().create_new(true))
-            .open(to)
-            .map_err(|source| StoreError::Io { path: to.to_owned(), source })?;
-        self.copy_to(to).inspect_err(|_| {
-            if let Err(error) = std::fs::remove_file(to) {
-                tracing::warn!(%error, path = %to.display(), "half a backup could not be removed");
-            }
-        })
-    }
-
-    fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
-        let mut copy = Connection::open(to)?;
-        backup::Backup::new(&self.conn, &mut copy)?.run_to_completion(10_000, Duration::ZERO, None)?;
-        Ok(())
     }
 }

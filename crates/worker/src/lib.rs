@@ -32,6 +32,6 @@ pub use node::{NodeError, NodeEvent, NodeOptions, Role, Started, start_node};
 pub use outbox::{Outbox, OutboxError};
 pub use patience::{Backoff, Stop, StopSignal, told, unwelcome, worth_waiting};
 pub use platform::Platform;
-pub use readings::{GraphicsReading, Meters, Reading, Readings, Supply};
+pub use readings::{GraphicsReading, Meters, Reading, Readings, Supply, disk_free_mib};
 pub use runtime_files::write_runtime;
 pub use tatau_sandbox::{TaskEvent, runner::main as session_main};

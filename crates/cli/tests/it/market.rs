@@ -156,6 +156,9 @@ fn what_is_there_costs_nothing_also_in_a_watched_folder(house: &House) {
     assert_eq!(lines.iter().find(|line| line["event"] == "quote").expect("a quote")["quote"]["known"], 2);
     let last = lines.last().unwrap();
     assert_eq!((&last["frames_done"], &last["files"]), (&3.into(), &7.into()), "{last}");
+    // Asked again, in a hurry, after its end: nothing is left to hurry.
+    let late = ["render", &scene, "--frames", "1-3", "--out", "longer", "--yes", "--deadline", "2h"];
+    house.run("ana", &late).code(0);
     let view = house.run("ana", &["job", &last["job"].to_string(), "--json"]).code(0).json();
     let tasks = view["tasks"].as_array().unwrap();
     let free = |task: &&serde_json::Value| task["story"].to_string().contains("taken over from attempt-");
@@ -171,7 +174,10 @@ fn what_is_there_costs_nothing_also_in_a_watched_folder(house: &House) {
     // A watched folder: what is saved there is rendered once, and frames that are known cost nothing.
     let watch = ["watch", "studio", "--out", "watched", "--once", "--settle", "1", "--json", "--"];
     let watch = [&watch[..], &["--max-price", "9", "--frames", "1-3", "--no-video"]].concat();
-    let watched = house.run("ana", &watch).code(0).lines();
+    // The key is the one of the folder that the command names.
+    let data = house.path("ana").display().to_string();
+    let elsewhere = [&["--data", &data][..], &watch].concat();
+    let watched = house.run("nobody", &elsewhere).code(0).lines();
     let done: Vec<_> = watched.iter().filter(|line| line["state"] == "done").collect();
     assert_eq!(done.len(), 1, "{watched:?}");
     assert_eq!(done[0]["words"], "3 of 3 frames");

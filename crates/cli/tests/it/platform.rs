@@ -107,3 +107,20 @@ fn too_little_money_is_refused() {
     let ran = house.run("other", &["serve", "--listen", "127.0.0.1:0", "--rules", "rules.json"]).code(2);
     assert!(ran.err.contains("starter_kredit"), "{}", ran.err);
 }
+
+#[test]
+fn ctrl_c_is_heard_while_a_server_that_is_away_is_waited_for() {
+    let house = House::new();
+    looks_like_a_scene(&house.path("scene.blend"));
+    let away = ["render", "scene.blend", "--out", "out", "--yes", "--server", "http://127.0.0.1:9"];
+    let said = house.path("said");
+    let log = std::fs::File::create(&said).unwrap();
+    let mut child = house.command("ana", &away).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    house.wait("the word that nobody answers", Duration::from_secs(8), |_| {
+        std::fs::read_to_string(&said).is_ok_and(|said| said.contains("trying on"))
+    });
+    signal(child.id(), Signal::SIGINT);
+    house.wait("the end", Duration::from_secs(5), |_| child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(std::fs::read_to_string(&said).unwrap().contains("no render was paid"));
+}

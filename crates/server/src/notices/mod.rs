@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tatau_model::{Amount, Clock, JobId, Millis, SystemClock};
-use tatau_store::Notice;
+use tatau_store::{Channel, Notice};
 
 const EVERY: Duration = Duration::from_secs(2);
 /// Told at once.
@@ -83,20 +83,21 @@ fn pause_ms(tries: u32) -> u64 {
     FIRST_PAUSE_MS.saturating_mul(4u64.saturating_pow(tries)).min(LONGEST_PAUSE_MS)
 }
 
-/// Everywhere the owner wants to be told; what was reached is reached again where another place was not.
+/// By the notice's own channel; one that the owner has taken away since is done.
 async fn tell(app: &App, notice: &Notice) -> Result<(), String> {
     let words = |e: ApiError| e.sentence;
     let wanted = app.archive.notify_of(notice.owner).await.map_err(words)?;
-    let told = told(app, notice).await.map_err(words)?;
-    if let Some(hook) = &wanted.webhook {
-        webhook::call(hook, &told, app.local).await?;
+    match (notice.channel, wanted.webhook, wanted.mail.filter(|mailbox| mailbox.confirmed)) {
+        (Channel::Webhook, Some(hook), _) => {
+            webhook::call(&hook, &told(app, notice).await.map_err(words)?, app.local).await
+        }
+        (Channel::Mail, _, Some(mailbox)) => {
+            let post = app.post.as_ref().ok_or("this server was started without mail")?;
+            let told = told(app, notice).await.map_err(words)?;
+            post.send(&mailbox.address, &subject(&told), text(&told)).await
+        }
+        (Channel::Webhook, None, _) | (Channel::Mail, _, None) => Ok(()),
     }
-    if let Some(mailbox) = wanted.mail.filter(|mailbox| mailbox.confirmed)
-        && let Some(post) = &app.post
-    {
-        post.send(&mailbox.address, &subject(&told), text(&told)).await?;
-    }
-    Ok(())
 }
 
 async fn told(app: &App, notice: &Notice) -> Result<Told, ApiError> {

@@ -6,7 +6,7 @@ use crate::{app::App, archive, error::ApiError, secret};
 use rand::RngExt;
 use tatau_api::{Notify, SetNotify};
 use tatau_model::{Address, Amount, Clock, JobId, SystemClock};
-use tatau_store::{Mailbox, NotifyRecord, Webhook};
+use tatau_store::{Codes, Mailbox, NotifyRecord, Webhook};
 
 const CODE_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -33,7 +33,7 @@ pub(crate) async fn set(app: &App, owner: Address, wanted: SetNotify) -> Result<
         record.webhook = hook(url.trim(), record.webhook.take(), app.local)?;
     }
     if let Some(address) = &wanted.mail {
-        record.mail = mailbox(app, address.trim(), record.mail.take()).await?;
+        record.mail = mailbox(app, address.trim(), record.mail.take(), &mut record.codes).await?;
     }
     let mut wrong = false;
     if let Some(code) = &wanted.code {
@@ -63,7 +63,12 @@ fn hook(url: &str, before: Option<Webhook>, local: bool) -> Result<Option<Webhoo
 }
 
 /// A new address is sent a code.
-async fn mailbox(app: &App, address: &str, before: Option<Mailbox>) -> Result<Option<Mailbox>, ApiError> {
+async fn mailbox(
+    app: &App,
+    address: &str,
+    before: Option<Mailbox>,
+    codes: &mut Codes,
+) -> Result<Option<Mailbox>, ApiError> {
     if address.is_empty() {
         return Ok(None);
     }
@@ -75,11 +80,10 @@ async fn mailbox(app: &App, address: &str, before: Option<Mailbox>) -> Result<Op
         return Ok(Some(same.clone()));
     }
     let now = SystemClock.now();
-    let (sent, since) = match &before {
-        Some(before) if now.since(before.since) < DAY_MS => (before.sent, before.since),
-        _ => (0, now),
-    };
-    if sent >= CODES_A_DAY {
+    if now.since(codes.since) >= DAY_MS {
+        *codes = Codes { sent: 0, since: now };
+    }
+    if codes.sent >= CODES_A_DAY {
         return Err(ApiError::too_many("so many codes were sent today; try again tomorrow"));
     }
     let code: u32 = rand::rng().random_range(0..100_000_000);
@@ -89,14 +93,13 @@ async fn mailbox(app: &App, address: &str, before: Option<Mailbox>) -> Result<Op
         app.names.public().unwrap_or(&app.url)
     );
     post.send(&address, "Your code for Tatau", text).await.map_err(ApiError::unavailable)?;
+    codes.sent += 1;
     Ok(Some(Mailbox {
         address,
         confirmed: false,
         code: blake3::hash(code.as_bytes()).to_hex().to_string(),
         code_until: in_ms(CODE_MS),
         wrong: 0,
-        sent: sent + 1,
-        since,
     }))
 }
 

@@ -143,10 +143,14 @@ async fn owners_hear_of_their_jobs_where_they_want_to() {
     let news = next(&mut mails).await;
     assert!(news.contains("night shot (job-50) is paused") && news.contains("0 of 2 frames"), "{news}");
 
-    // What is not told yet survives a restart, under its number.
-    drop(calls);
+    // What is not told yet survives a restart, under its number; mail does not wait for a call that nobody takes.
+    client
+        .set_notify(&SetNotify { webhook: Some("http://127.0.0.1:1/".into()), ..SetNotify::default() })
+        .await
+        .unwrap();
     client.resume_job(JobId(50), tatau_model::Amount::ZERO).await.unwrap();
     client.pause_job(JobId(50)).await.unwrap();
+    assert!(next(&mut mails).await.contains("is paused"));
     let (again, mut calls) = hook().await;
     let home = home.restart_with(|options| ServeOptions { mail: mail(), ..options }).await;
     let client = home.as_key(&key);
@@ -162,6 +166,18 @@ async fn owners_hear_of_their_jobs_where_they_want_to() {
     let none = SetNotify { webhook: Some(String::new()), mail: Some(String::new()), ..SetNotify::default() };
     let stands = client.set_notify(&none).await.unwrap();
     assert_eq!((stands.webhook, stands.mail), (None, None));
+    // Setting and taking away an address does not bring more codes.
+    let mut sent = 1;
+    let refused = loop {
+        let one = SetNotify { mail: Some(format!("x{sent}@studio.example")), ..SetNotify::default() };
+        match client.set_notify(&one).await {
+            Ok(_) => sent += 1,
+            Err(refused) => break refused,
+        }
+        client.set_notify(&SetNotify { mail: Some(String::new()), ..SetNotify::default() }).await.unwrap();
+        assert!(sent <= 5, "{sent} codes in a day");
+    };
+    assert_eq!((refused.code(), sent), (Some("too_many"), 5));
     home.close().await;
 }
 

@@ -48,17 +48,27 @@ impl Reader {
         self.with(books::audit)
     }
 
-    /// Copies the database, as of one moment, to a new file; works beside a running server. The file must not exist.
+    /// Copies the database, as of one moment, to a new file; works beside a running server. The file must not exist; after an
+    /// error it does not.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let to = to.as_ref();
         let io = |source| StoreError::Io { path: to.to_owned(), source };
         let claimed = file::private(std::fs::File::options().create_new(true)).open(to).map_err(io)?;
-        let name = to.to_str().ok_or_else(|| StoreError::Refused("the path is no text".into()))?;
+        self.copy_to(to).and_then(|()| claimed.sync_all().map_err(io)).inspect_err(|_| {
+            if let Err(error) = std::fs::remove_file(to) {
+                tracing::warn!(%error, path = %to.display(), "half a copy could not be removed");
+            }
+        })
+    }
+
+    fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
+        let name =
+            to.to_str().ok_or_else(|| StoreError::Refused("the path of the copy is no text".into()))?;
         let conn = file::open_reader(&self.pool.path)?;
         conn.pragma_update(None, "query_only", false)?;
         // One read transaction, however much is written meanwhile.
         conn.execute("VACUUM INTO ?1", [name])?;
-        claimed.sync_all().map_err(io)
+        Ok(())
     }
 
     /// Runs `read` on a connection, inside one read transaction.

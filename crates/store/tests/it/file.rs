@@ -93,13 +93,10 @@ fn a_backup_is_whole_and_overwrites_nothing() {
     let mode =
         |path: &Path| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions());
     let store = Store::open(&path).unwrap();
-    store.backup(&copy).unwrap();
-    assert!(matches!(store.backup(&copy), Err(StoreError::Io { .. })), "the first backup stays");
+    let reader = store.reader().unwrap();
+    reader.backup(&copy).unwrap();
+    assert!(matches!(reader.backup(&copy), Err(StoreError::Io { .. })), "the first backup stays");
     assert_eq!((mode(&path) & 0o777, mode(&copy) & 0o777), (0o600, 0o600), "secrets are the operator's");
-    let second = folder.path().join("second.db");
-    store.reader().unwrap().backup(&second).unwrap();
-    assert_eq!(mode(&second) & 0o777, 0o600);
-    assert_eq!(Store::open(&second).unwrap().load().unwrap(), market.expected());
     let copied = Store::open(&copy).unwrap();
     assert_eq!(copied.load().unwrap(), market.expected());
     assert!(copied.audit_books().unwrap().balanced());

@@ -115,14 +115,14 @@ impl Meters {
             } else {
                 Reading::NotHere("nobody asked")
             },
-            disk_free_mib: self.cache.as_deref().map_or(Reading::NotHere("nobody asked"), disk_free),
+            disk_free_mib: self.cache.as_deref().map_or(Reading::NotHere("nobody asked"), disk_free_mib),
             graphics: self.graphics.read(root),
         }
     }
 }
 
 /// Free for this user on the disk with `folder`, or with the nearest folder above it that is there.
-fn disk_free(folder: &Path) -> Reading<u64> {
+pub fn disk_free_mib(folder: &Path) -> Reading<u64> {
     let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(folder);
     match nix::sys::statvfs::statvfs(there) {
         // Types of these fields differ between systems.
