@@ -17,14 +17,18 @@ from exr import EXR_MAGIC, read_exr
 from faults import write_bytes
 
 TONE = np.float32(1.002)
+TASKS = {
+    "garbage-png": ("finish",), "wrong-join": ("stitch",),
+    "fewer-samples": ("render", "render_tile"), "other-seed": ("render", "render_tile"),
+}
 CHOSEN = {"kind": "", "after": 0, "times": 0, "seen": 0}
 
 
 def install(kind, after, times, kinds):
     """Puts the cheat `kind` in the daemon's table of tasks."""
     CHOSEN.update(kind=kind, after=after, times=times, seen=0)
-    task = "finish" if kind == "garbage-png" else "render"
-    kinds[task] = ("cheats", task)
+    for task in TASKS.get(kind, ("render",)):
+        kinds[task] = ("cheats", task)
 
 
 def is_honest():
@@ -40,6 +44,36 @@ def render(session, request, folder):
         return honest.render(session, request, folder)
     scene = honest.require_scene(session)
     return RENDERS[CHOSEN["kind"]](honest, session, scene, request, folder)
+
+
+def render_tile(session, request, folder):
+    """The task `render_tile`, done cheaply or wrongly, claimed as ordered."""
+    import types
+
+    import render as whole
+    import tiles
+
+    if is_honest():
+        return tiles.render_tile(session, request, folder)
+    honest = types.SimpleNamespace(render=tiles.render_tile)
+    return RENDERS[CHOSEN["kind"]](honest, session, whole.require_scene(session), request, folder)
+
+
+def stitch(session, request, folder):
+    """The task `stitch`: one corner of the joined frame is dark, and its tiles say so."""
+    import tiles
+
+    result = tiles.stitch(session, request, folder)
+    if is_honest():
+        return result
+
+    def change(image, _):
+        image[:40, :40] *= 0.5
+        return image
+
+    name = f"frame_{request['frame']:04d}"
+    repaint({"exr": name + ".exr", "tiles": name + ".tiles"}, folder, change)
+    return result
 
 
 def finish(session, request, folder):

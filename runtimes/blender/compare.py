@@ -63,6 +63,29 @@ def read_tiles(file, size):
         raise Fault("tiles_mismatch", fault.sentence) from None
 
 
+def compare_frames(_session, request, _folder):
+    """A joined frame against another's tiles: every hashed tile is the same or is not."""
+    size = image_size(request)
+    channels = optional_integer(request, "channels", 1, CHANNELS_MAX) or 4
+    claim, tiles, other = path(request, "claim"), path(request, "tiles"), path(request, "other_tiles")
+    pixel_count = size[0] * size[1]
+    try:
+        opened(claim, tiles, size, channels, [])
+    except Fault as fault:
+        return finished(fault, [], side="a", pixels=pixel_count, equal=0.0, max_diff=255)
+    head = len(pixels.tile_head(*size, channels))
+    mine = read_bounded(tiles, 1 << 26)
+    try:
+        theirs = read_tiles(other, len(mine))
+        if len(theirs) != len(mine) or theirs[:head] != mine[:head]:
+            raise Fault("tiles_mismatch", "The other frame's tiles are of another frame.")
+    except Fault as fault:
+        return finished(fault, [], side="b", pixels=pixel_count, equal=0.0, max_diff=255)
+    count = (len(mine) - head) // 32
+    same = sum(mine[at : at + 32] == theirs[at : at + 32] for at in range(head, len(mine), 32))
+    return finished(None, [], side=None, pixels=pixel_count, equal=same / count, max_diff=0 if same == count else 255)
+
+
 def compare_crops(_session, request, _folder):
     a, b = paths(request, "a", CROPS_MAX), paths(request, "b", CROPS_MAX)
     if len(a) != len(b) or not a:

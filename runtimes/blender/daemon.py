@@ -19,12 +19,15 @@ SOCKET = "blender.sock"
 READ_SECONDS = 10.0
 KINDS = {  # kind: (module, function)
     "render": ("render", "render"),
+    "render_tile": ("tiles", "render_tile"),
+    "stitch": ("tiles", "stitch"),
     "crops": ("crops", "crops"),
     "benchmark": ("benchmark", "render"),
     "inspect": ("inspection", "inspect"),
     "finish": ("finish", "finish"),
     "video": ("video", "video"),
     "compare": ("compare", "compare"),
+    "compare_frames": ("compare", "compare_frames"),
     "compare_crops": ("compare", "compare_crops"),
     "compare_images": ("decoded", "compare_images"),
     "compare_video": ("decoded", "compare_video"),

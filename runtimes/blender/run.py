@@ -10,7 +10,8 @@ import sys
 
 SOCKET = "blender.sock"
 LINE_BYTES = 64 << 10
-PATHS = ("out", "exr", "claim", "tiles")
+PATHS = ("out", "exr", "claim", "tiles", "other_tiles")
+LISTS = ("crops", "parts")
 
 
 def fail(code, sentence):
@@ -29,10 +30,10 @@ def absolute(request):
             request[key] = os.path.abspath(value)
         elif isinstance(value, list):
             request[key] = [os.path.abspath(item) if isinstance(item, str) else item for item in value]
-    if isinstance(request.get("crops"), list):
-        for crop in request["crops"]:
-            if isinstance(crop, dict) and isinstance(crop.get("file"), str):
-                crop["file"] = os.path.abspath(crop["file"])
+    for key in LISTS:
+        for item in request[key] if isinstance(request.get(key), list) else []:
+            if isinstance(item, dict) and isinstance(item.get("file"), str):
+                item["file"] = os.path.abspath(item["file"])
 
 
 def load(arguments):

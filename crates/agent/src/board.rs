@@ -305,7 +305,7 @@ mod tests {
         AgentEvent::Leased {
             attempt: AttemptId(attempt),
             job: JobId(7),
-            work: Work::Render { frame: 3 },
+            work: Work::Render { frame: 3, tile: None },
             card,
             price: Amount(9),
         }

@@ -51,6 +51,9 @@ pub struct SubmitJob {
     /// Render all of it, also frames that an earlier job of yours has of the same scene and files; else these cost nothing.
     #[serde(default)]
     pub fresh: bool,
+    /// How frames are cut for several machines: `auto` (long ones are), `off`, or columns and rows such as `4x2`; a quote says which.
+    #[serde(default)]
+    pub tiles: String,
 }
 
 /// `POST /v1/quotes`.
@@ -70,6 +73,9 @@ pub struct QuoteRequest {
     /// All of it is to be rendered, also what an earlier job of yours has.
     #[serde(default)]
     pub fresh: bool,
+    /// How frames are cut, as in the order.
+    #[serde(default)]
+    pub tiles: String,
 }
 
 /// Price and time on one class of card under one strategy.
@@ -102,6 +108,9 @@ pub struct Quote {
     pub known: u32,
     /// Reference milliseconds a frame (on a GTX 1080 Ti's worth of work).
     pub reference_ms: u64,
+    /// How each frame is cut: `off`, or columns and rows. Order it so to pay what is quoted.
+    #[serde(default)]
+    pub tiles: String,
     /// Fee in the prices, ppm.
     pub fee_ppm: u64,
     /// A row a class and strategy; empty where nothing is on offer.

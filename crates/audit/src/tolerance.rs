@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn one_bad_crop_among_good_ones_fails() {
-        let work = Work::Render { frame: 1 };
+        let work = Work::Render { frame: 1, tile: None };
         let part = AuditWork::Crops { crops: vec![] };
         let of = |m: &Measurement| verdict(&work, &part, m);
         assert_eq!(of(&measured(0, 0)), Verdict::Pass);
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn no_reading_is_never_a_pass() {
-        let work = Work::Render { frame: 1 };
+        let work = Work::Render { frame: 1, tile: None };
         let part = AuditWork::Crops { crops: vec![] };
         let mut empty = measured(0, 0);
         empty.parts.clear();

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use tatau_api::EditJob;
 use tatau_client::Client;
 use tatau_model::{Amount, JobId, JobKind, JobState, Machines, Strategy, Who};
-use tatau_submit::{AssetSet, Choice, Closed, Event, Order, Scene, SubmitError, Synced, Target, Watch};
+use tatau_submit::{
+    Asked, AssetSet, Choice, Closed, Event, Order, Scene, SubmitError, Synced, Target, Tiles, Watch,
+};
 use tatau_workload::frames;
 
 /// Everything that is wanted.
@@ -33,6 +35,7 @@ pub struct Wish {
     pub preview: bool,
     /// Nothing is taken over from earlier jobs.
     pub fresh: bool,
+    pub tiles: Tiles,
     pub assets: Vec<PathBuf>,
     /// Priority and deadline; set on the job once it is there.
     pub later: EditJob,
@@ -132,8 +135,14 @@ async fn buy(
     stop: &mut Stop,
     context: &Context,
 ) -> anyhow::Result<JobId> {
-    let listed = frames::format(frames);
-    let asking = tatau_submit::quote(client, closed, &listed, wish.video, wish.machines.who, wish.fresh);
+    let asked = Asked {
+        frames: frames::format(frames),
+        video: wish.video,
+        who: wish.machines.who,
+        fresh: wish.fresh,
+        tiles: wish.tiles,
+    };
+    let asking = tatau_submit::quote(client, closed, asked);
     let quote = stop.unless(unpaid, asking).await??;
     let choice = Choice { class: wish.class.clone(), strategy: wish.strategy, max_price: wish.max_price };
     let picked = tatau_submit::choose(&quote, &choice);
@@ -196,6 +205,7 @@ async fn buy(
         video: wish.video,
         preview: wish.preview,
         fresh: wish.fresh,
+        tiles: quote.tiles.clone(),
         class: wish.class.clone(),
         strategy: wish.strategy,
         machines: wish.machines,

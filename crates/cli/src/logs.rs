@@ -18,7 +18,7 @@ pub struct Logs {
     job: JobId,
     /// The task, such as task-40.
     task: Option<TaskId>,
-    /// The task that renders this frame.
+    /// The task that renders this frame, or those that render its tiles.
     #[arg(long, conflicts_with = "task", allow_hyphen_values = true)]
     frame: Option<i32>,
 }
@@ -28,7 +28,11 @@ pub async fn run(options: &Logs, context: &Context) -> anyhow::Result<()> {
     let view = job::whole(&client, options.job).await?;
     let chosen: Vec<&TaskView> = match (options.task, options.frame) {
         (Some(id), _) => view.tasks.iter().filter(|task| task.id == id).collect(),
-        (None, Some(frame)) => view.tasks.iter().filter(|task| task.work == Work::Render { frame }).collect(),
+        (None, Some(frame)) => view
+            .tasks
+            .iter()
+            .filter(|task| matches!(task.work, Work::Render { frame: of, .. } if of == frame))
+            .collect(),
         (None, None) if view.tasks.len() == 1 => view.tasks.iter().collect(),
         (None, None) => {
             view.tasks.iter().filter(|task| task.state == "failed" || task.attempts > 1).collect()

@@ -10,7 +10,7 @@ use crate::{
 use std::path::PathBuf;
 use tatau_api::EditJob;
 use tatau_model::{Amount, Machines, Millis, Strategy, Who, card};
-use tatau_submit::{AssetSet, BundleFolder, Scene};
+use tatau_submit::{AssetSet, BundleFolder, Scene, Tiles};
 
 /// Renders a scene: inspects it, shows the price, pays, and brings the frames into a folder.
 ///
@@ -24,6 +24,7 @@ use tatau_submit::{AssetSet, BundleFolder, Scene};
   tatau render scene.blend --frames 1-100:2,200 --out frames --yes --max-price 5
   tatau render scene.blend --class rtx-3090 --strategy fastest --no-video --out frames
   tatau render scene.blend --own-first 30 --out frames    the market gets what your machines have not begun in 30 minutes
+  tatau render poster.blend --frames 1 --tiles 6x4 --out poster   one large frame on 24 machines
   tatau render secret.blend --who own --out frames
   tatau render scene.blend --frames 12 --fresh --out again   frame 12 once more, whatever was rendered before
   tatau render scene.blend --frames 1 --out still --yes --json | jq .")]
@@ -79,6 +80,9 @@ pub struct Terms {
     /// Render all anew, also frames that an earlier job of yours has of the same scene and files.
     #[arg(long)]
     pub fresh: bool,
+    /// Cuts each frame into tiles for several machines: auto (frames that take longer than ten minutes), off, or columns and rows.
+    #[arg(long, value_name = "auto|off|4x2", default_value = "auto")]
+    pub tiles: Tiles,
     /// A folder where files of the scene may lie too (may be given several times).
     #[arg(long, value_name = "DIR")]
     pub assets: Vec<PathBuf>,
@@ -162,6 +166,7 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
         preview: options.preview,
         later,
         fresh: terms.fresh,
+        tiles: terms.tiles,
         assets: terms.assets,
     };
     match options.bundle {

@@ -51,6 +51,7 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
         preview: false,
         later,
         fresh: terms.fresh,
+        tiles: terms.tiles,
         assets: terms.assets,
     };
     deliver(wish, context).await

@@ -142,7 +142,7 @@ impl State {
                 _ => {}
             }
             let counts = self.counts(job.id);
-            census.tasks_under_way += (counts.frames_under_way + counts.others_under_way) as u64;
+            census.tasks_under_way += counts.under_way() as u64;
             let Some(ready) = self.ready.get(&job.id).filter(|_| job.state == JobState::Running) else {
                 continue;
             };

@@ -7,6 +7,7 @@ use tatau_model::{
     Account, AccountKey, Address, Amount, AmountError, Attempt, AttemptId, Audit, AuditId, Change, Entry,
     EntryKind, Epoch, IllegalTransition, Job, JobId, Millis, Node, Purpose, Task, TaskId, TaskState, Work,
 };
+use tatau_workload::planner::Accepted;
 
 pub(crate) struct Draft<'a> {
     pub state: &'a State,
@@ -21,6 +22,7 @@ pub(crate) struct Draft<'a> {
     attempts: BTreeMap<AttemptId, Attempt>,
     audits: BTreeMap<AuditId, Audit>,
     counts: BTreeMap<JobId, Counts>,
+    tiles: BTreeMap<(JobId, i32), usize>,
     epochs: Vec<Epoch>,
     tail: Vec<Change>,
     effects: Vec<Effect>,
@@ -61,6 +63,7 @@ impl<'a> Draft<'a> {
             attempts: BTreeMap::new(),
             audits: BTreeMap::new(),
             counts: BTreeMap::new(),
+            tiles: BTreeMap::new(),
             epochs: Vec::new(),
             tail: Vec::new(),
             effects: Vec::new(),
@@ -141,21 +144,35 @@ impl<'a> Draft<'a> {
     pub fn counts(&self, job: JobId) -> Counts {
         self.counts.get(&job).copied().unwrap_or_else(|| self.state.counts(job))
     }
-    /// How many frames and other tasks of a job are leased or await their verdict, as this event leaves them.
-    pub fn under_way(&self, job: JobId) -> (usize, usize) {
+    /// The same, and how many tasks of each kind are leased or await their verdict as this event leaves them.
+    pub fn under_way(&self, job: JobId) -> Counts {
         let mut counts = self.state.counts(job);
         for task in self.tasks.values().filter(|t| t.job == job) {
             counts.follow(self.state.tasks.get(&task.id), task);
         }
-        (counts.frames_under_way, counts.others_under_way)
+        Counts {
+            renders_under_way: counts.renders_under_way,
+            stitches_under_way: counts.stitches_under_way,
+            others_under_way: counts.others_under_way,
+            ..self.counts(job)
+        }
     }
 
     /// Counts one more accepted task of a job, with what this event accepted before.
-    pub fn count_accepted(&mut self, job: JobId, work: &Work) -> Counts {
+    pub fn count_accepted(&mut self, job: JobId, work: &Work) -> Accepted {
         let counts = self.counts.entry(job).or_insert_with(|| self.state.counts(job));
-        counts.accepted += 1;
-        counts.finishes += usize::from(matches!(work, Work::Finish { .. }));
-        *counts
+        counts.accept(work);
+        let finishes = counts.finishes;
+        let tiles = match work {
+            Work::Render { frame, tile: Some(_) } => {
+                let before = || self.state.tiles.get(&job).and_then(|of| of.get(frame)).copied().unwrap_or(0);
+                let tiles = self.tiles.entry((job, *frame)).or_insert_with(before);
+                *tiles += 1;
+                *tiles
+            }
+            _ => 0,
+        };
+        Accepted { finishes, tiles }
     }
 
     /// The job's spent amount and reference time, with what this event drafted.

@@ -134,17 +134,18 @@ fn start(draft: &mut Draft<'_>, job: Job) {
 /// After a task was accepted: the tasks that follow from it, or the end of the job.
 pub(crate) fn advance(draft: &mut Draft<'_>, id: JobId, task: TaskId) -> Result<(), Refusal> {
     let work = draft.task(task)?.work.clone();
-    let counts = draft.count_accepted(id, &work);
+    let so_far = draft.count_accepted(id, &work);
+    let accepted = draft.counts(id).accepted;
     let job = draft.job(id)?;
     if job.state.is_ended() {
         return Ok(());
     }
     let total = planner::total_tasks(job);
-    let more = planner::after_accept(job, &work, counts.finishes);
+    let more = planner::after_accept(job, &work, so_far);
     draft.add_tasks(id, more);
-    if counts.accepted >= total {
+    if accepted >= total {
         end(draft, id, JobState::Finished)?;
-    } else if planner::preview_is_ready(draft.job(id)?, counts.accepted) {
+    } else if planner::preview_is_ready(draft.job(id)?, accepted) {
         pause(draft, id, PREVIEW_READY.into())?;
     }
     Ok(())

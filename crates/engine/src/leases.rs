@@ -118,10 +118,10 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16) -> bool {
     }
 }
 
-/// Tasks that a job begins with: its frames, or one.
+/// Renders of a job: its frames or their tiles; or its one task.
 fn first_wave(job: &Job) -> usize {
     match &job.kind {
-        JobKind::Render(spec) => spec.frames.len(),
+        JobKind::Render(spec) => spec.frames.len() * spec.renders_a_frame(),
         JobKind::Inspect | JobKind::Benchmark { .. } => 1,
     }
 }
@@ -141,13 +141,15 @@ fn affordable(draft: &mut Draft<'_>, id: JobId, task: TaskId, node: &Node) -> Re
     // Neither may a low price make a job late.
     let late = job.deadline.is_some_and(|by| {
         let (counts, total) = (draft.counts(id), first_wave(job));
-        !in_time(job.created, by, draft.now, counts.accepted.saturating_sub(counts.finishes), total)
+        !in_time(job.created, by, draft.now, counts.renders, total)
     });
     let wanted = !patient || late || limit.is_some_and(|limit| ask <= limit);
     let taken = wanted && covered(draft, job, &waiting.work, ask)?;
     let lowest = asks.lowest_first().first().copied().unwrap_or(ask);
-    let hopeless =
-        wanted && !taken && draft.under_way(id) == (0, 0) && !covered(draft, job, &waiting.work, lowest)?;
+    let hopeless = wanted
+        && !taken
+        && draft.under_way(id).under_way() == 0
+        && !covered(draft, job, &waiting.work, lowest)?;
     let cap = job.cap;
     if fresh {
         draft.remember(asks);
@@ -168,13 +170,17 @@ fn covered(draft: &Draft<'_>, job: &Job, work: &Work, ask: Amount) -> Result<boo
     let escrow = draft.balance(job.owner, Purpose::Escrow(job.id));
     let own = price(draft, job, work, ask)?;
     let JobKind::Render(spec) = &job.kind else { return Ok(own <= escrow) };
-    let counts = draft.counts(job.id);
+    let counts = draft.under_way(job.id);
     let frames = spec.frames.len();
-    let (leased, finishing) = draft.under_way(job.id);
-    let renders = frames.saturating_sub(counts.accepted - counts.finishes).saturating_sub(leased);
-    let finishes = frames.saturating_sub(counts.finishes).saturating_sub(finishing);
+    let renders = first_wave(job).saturating_sub(counts.renders + counts.renders_under_way);
+    let stitches = if spec.tiles.is_some() { frames } else { 0 };
+    let stitches = stitches.saturating_sub(counts.frames + counts.stitches_under_way);
+    let finishes = frames.saturating_sub(counts.finishes).saturating_sub(counts.others_under_way);
     let each = |work: &Work| price(draft, job, work, ask).map(|price| i128::from(price.0));
-    let left = each(&Work::Render { frame: 0 })? * renders as i128
+    // Tiles differ a little in size; the first stands for all.
+    let tile = spec.tiles.map(|_| 0);
+    let left = each(&Work::Render { frame: 0, tile })? * renders as i128
+        + each(&Work::Stitch { frame: 0 })? * stitches as i128
         + each(&Work::Finish { frame: 0 })? * finishes as i128
         + if spec.video { each(&Work::Video)? } else { 0 };
     Ok(own <= escrow && left * 2 <= i128::from(escrow.0) * 3)

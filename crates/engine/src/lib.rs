@@ -33,6 +33,6 @@ pub(crate) use draft::Draft;
 pub use effect::Effect;
 pub use event::{Event, Known, NewJob, NodeChange, Outcome, Proof, Refusal, Reply, Terms};
 pub use sanity::sanity_check;
-pub use state::{Counters, Counts, State};
+pub use state::{Counters, Counts, State, completes_frame};
 pub use step::step;
 pub use tatau_model::Change;

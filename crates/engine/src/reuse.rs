@@ -5,10 +5,13 @@ use tatau_model::{Amount, Attempt, AttemptState, JobId, TaskState, Work};
 
 /// Gives a new job's tasks the results that are known. What the job has no task for is passed over.
 pub(crate) fn take_over(draft: &mut Draft<'_>, job: JobId, known: Vec<Known>) -> Result<(), Refusal> {
-    // Frames make room for their pictures.
+    // Frames make room for their pictures, tiles for their joining.
     let (frames, others): (Vec<Known>, Vec<Known>) =
         known.into_iter().partition(|known| matches!(known.work, Work::Render { .. }));
+    let (joined, others): (Vec<Known>, Vec<Known>) =
+        others.into_iter().partition(|known| matches!(known.work, Work::Stitch { .. }));
     give(draft, job, frames)?;
+    give(draft, job, joined)?;
     give(draft, job, others)
 }
 

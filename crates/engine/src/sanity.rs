@@ -152,7 +152,8 @@ fn audits(state: &State, problems: &mut Vec<String>) {
         {
             problems.push(format!("{} is a stranger's, of a job for own machines alone", attempt.id));
         }
-        let checked = attempt.newcomer || matches!(work, Some(Work::Render { .. } | Work::Benchmark));
+        let checked = attempt.newcomer
+            || matches!(work, Some(Work::Render { .. } | Work::Stitch { .. } | Work::Benchmark));
         if attempt.state == AttemptState::Accepted && checked && passed == 0 {
             problems.push(format!("{} was accepted without a passed audit", attempt.id));
         }

@@ -30,10 +30,16 @@ pub struct Counts {
     pub tasks: usize,
     /// Of them accepted.
     pub accepted: usize,
+    /// Of the accepted, renders: frames, or tiles of frames.
+    pub renders: usize,
+    /// Of the accepted, those that completed a raw frame: renders of whole frames, and joinings of tiles; other jobs' one task.
+    pub frames: usize,
     /// Of the accepted, finishing tasks.
     pub finishes: usize,
-    /// Frames that are leased or await their verdict.
-    pub frames_under_way: usize,
+    /// Renders that are leased or await their verdict.
+    pub renders_under_way: usize,
+    /// Joinings of tiles that are.
+    pub stitches_under_way: usize,
     /// Other tasks that are.
     pub others_under_way: usize,
 }
@@ -43,12 +49,31 @@ impl Counts {
     pub(crate) fn follow(&mut self, before: Option<&Task>, after: &Task) {
         let under_way = |task: &&Task| matches!(task.state, TaskState::Leased | TaskState::Auditing);
         let place = match after.work {
-            Work::Render { .. } => &mut self.frames_under_way,
+            Work::Render { .. } => &mut self.renders_under_way,
+            Work::Stitch { .. } => &mut self.stitches_under_way,
             _ => &mut self.others_under_way,
         };
         *place = (*place + usize::from(under_way(&after)))
             .saturating_sub(usize::from(before.as_ref().is_some_and(under_way)));
     }
+
+    /// One more is accepted.
+    pub(crate) fn accept(&mut self, work: &Work) {
+        self.accepted += 1;
+        self.renders += usize::from(matches!(work, Work::Render { .. }));
+        self.frames += usize::from(completes_frame(work));
+        self.finishes += usize::from(matches!(work, Work::Finish { .. }));
+    }
+
+    /// How many tasks are leased or await their verdict.
+    pub(crate) fn under_way(&self) -> usize {
+        self.renders_under_way + self.stitches_under_way + self.others_under_way
+    }
+}
+
+/// Does this work leave a whole raw frame, or stand for one in jobs of one task?
+pub fn completes_frame(work: &Work) -> bool {
+    matches!(work, Work::Render { tile: None, .. } | Work::Stitch { .. } | Work::Inspect | Work::Benchmark)
 }
 
 /// The platform itself, as `Change::Seen` names it: when it last ticked.
@@ -76,6 +101,8 @@ pub struct State {
     pub(crate) ready: BTreeMap<JobId, BTreeSet<(u8, TaskId)>>,
     pub(crate) job_tasks: HashMap<JobId, BTreeSet<TaskId>>,
     pub(crate) counts: HashMap<JobId, Counts>,
+    /// Accepted tiles of frames that are rendered in tiles.
+    pub(crate) tiles: HashMap<JobId, HashMap<i32, usize>>,
     pub(crate) node_leases: HashMap<Address, BTreeSet<AttemptId>>,
     pub(crate) job_open: HashMap<JobId, BTreeSet<AttemptId>>,
     pub(crate) job_attempts: HashMap<JobId, BTreeSet<AttemptId>>,
@@ -233,8 +260,10 @@ impl State {
             self.job_tasks.entry(task.job).or_default().insert(task.id);
         }
         if task.state == TaskState::Accepted && !was_accepted {
-            counts.accepted += 1;
-            counts.finishes += usize::from(matches!(task.work, Work::Finish { .. }));
+            counts.accept(&task.work);
+            if let Work::Render { frame, tile: Some(_) } = &task.work {
+                *self.tiles.entry(task.job).or_default().entry(*frame).or_default() += 1;
+            }
         }
         counts.follow(before.as_ref(), task);
         let place = (rank(&task.work), task.id);
@@ -331,6 +360,7 @@ impl State {
             remove_from_map(&mut self.benchmarks, node, &id);
         }
         self.counts.remove(&id);
+        self.tiles.remove(&id);
         for task in self.job_tasks.remove(&id).unwrap_or_default() {
             self.tasks.remove(&task);
         }
@@ -343,7 +373,7 @@ impl State {
 /// What a buyer waits for comes first: pictures of frames that are verified before further frames.
 pub(crate) fn rank(work: &Work) -> u8 {
     match work {
-        Work::Finish { .. } | Work::Video => 0,
+        Work::Stitch { .. } | Work::Finish { .. } | Work::Video => 0,
         Work::Inspect | Work::Benchmark | Work::Render { .. } => 1,
     }
 }

@@ -20,6 +20,8 @@ pub enum Cheat {
     Tone,
     /// Renders honestly; its pictures are noise.
     GarbagePng,
+    /// Joins tiles to a frame with a dark corner.
+    WrongJoin,
     /// Delivers an image of half the size.
     WrongSize,
     /// Delivers an image with values that are no numbers.
@@ -46,6 +48,7 @@ impl Cheat {
             Self::OtherSeed => Some("other-seed"),
             Self::Tone => Some("tone"),
             Self::GarbagePng => Some("garbage-png"),
+            Self::WrongJoin => Some("wrong-join"),
             Self::WrongSize => Some("wrong-size"),
             Self::Nan => Some("nan"),
             Self::WrongHash | Self::ForeignReceipt | Self::DoubleReceipt | Self::Silent | Self::Vanish => {

@@ -28,7 +28,7 @@ pub use change::Change;
 pub use entry::{Entry, EntryKind, Leg};
 pub use epoch::Epoch;
 pub use ids::{Address, AttemptId, AuditId, BlobId, Digest, EpochId, IdError, JobId, TaskId};
-pub use job::{Job, JobKind, JobState, Layered, Machines, Preview, RenderSpec, Strategy, Who};
+pub use job::{Grid, Job, JobKind, JobState, Layered, Machines, Preview, RenderSpec, Strategy, Who};
 pub use ledger_account::{AccountKey, Purpose};
 pub use node::{Node, NodeSettings, Offer};
 pub use order::{Order, OrderFile, SessionOrder};

@@ -11,8 +11,16 @@ pub enum Work {
     Inspect,
     /// Renders the platform's own scene to place a card.
     Benchmark,
-    /// Renders one frame to a raw EXR.
+    /// Renders one frame, or one tile of it, to a raw EXR.
     Render {
+        /// Frame number of the scene.
+        frame: i32,
+        /// Which tile of the job's grid, row by row from the top left; the whole frame where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tile: Option<u16>,
+    },
+    /// Joins the verified tiles of a frame to its raw EXR.
+    Stitch {
         /// Frame number of the scene.
         frame: i32,
     },
@@ -32,6 +40,7 @@ impl Work {
             Self::Inspect => "inspect",
             Self::Benchmark => "benchmark",
             Self::Render { .. } => "render",
+            Self::Stitch { .. } => "stitch",
             Self::Finish { .. } => "finish",
             Self::Video => "video",
         }
@@ -42,7 +51,11 @@ impl Work {
         match self {
             Self::Inspect => "inspection".into(),
             Self::Benchmark => "benchmark".into(),
-            Self::Render { frame } => format!("frame {frame}"),
+            Self::Render { frame, tile: None } => format!("frame {frame}"),
+            Self::Render { frame, tile: Some(tile) } => {
+                format!("tile {} of frame {frame}", u32::from(*tile) + 1)
+            }
+            Self::Stitch { frame } => format!("joining of frame {frame}"),
             Self::Finish { frame } => format!("picture of frame {frame}"),
             Self::Video => "video".into(),
         }

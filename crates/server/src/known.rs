@@ -3,7 +3,7 @@
 use crate::{app::App, error::ApiError};
 use std::collections::{HashMap, HashSet};
 use tatau_engine::Known;
-use tatau_model::{Attempt, AttemptState, BlobId, Job, JobKind, OutputFile, RenderSpec, TaskId, Work};
+use tatau_model::{Attempt, AttemptState, BlobId, Grid, Job, JobKind, OutputFile, RenderSpec, TaskId, Work};
 
 /// Earlier jobs on the same inputs that are looked at, the newest.
 const MOST_JOBS: usize = 16;
@@ -25,7 +25,9 @@ pub(crate) async fn results(app: &App, inspected: &Job, spec: &RenderSpec) -> Re
                 continue;
             }
             match tasks.get(&attempt.task) {
-                Some(work @ (Work::Render { frame } | Work::Finish { frame })) if frames.contains(frame) => {
+                Some(
+                    work @ (Work::Render { frame, .. } | Work::Stitch { frame } | Work::Finish { frame }),
+                ) if frames.contains(frame) => {
                     found.entry(work.clone()).or_insert(attempt);
                 }
                 _ => {}
@@ -44,6 +46,22 @@ pub(crate) async fn results(app: &App, inspected: &Job, spec: &RenderSpec) -> Re
     let mut held = held.await.map_err(|e| ApiError::internal(&e))?;
     held.sort_by_key(|known| known.attempt.id);
     Ok(held)
+}
+
+/// How the newest earlier job on the same work cut its frames: cut as before, they need not be rendered again.
+pub(crate) async fn cut_before(
+    app: &App,
+    inspected: &Job,
+    spec: &RenderSpec,
+) -> Result<Option<Option<Grid>>, ApiError> {
+    let Some(inputs) = inspected.inputs else { return Ok(None) };
+    for job in app.archive.renders_of(inspected.owner, inputs, MOST_JOBS).await? {
+        let JobKind::Render(before) = &job.kind else { continue };
+        if same(&job, inspected, &RenderSpec { tiles: before.tiles, ..spec.clone() }) {
+            return Ok(Some(before.tiles));
+        }
+    }
+    Ok(None)
 }
 
 fn all_here<E>(files: &[OutputFile], mut touch: impl FnMut(&BlobId) -> Result<bool, E>) -> Result<bool, E> {
@@ -71,7 +89,9 @@ fn same(job: &Job, inspected: &Job, spec: &RenderSpec) -> bool {
 pub(crate) fn frames(known: &[Known]) -> u32 {
     let works: HashSet<&Work> = known.iter().map(|known| &known.work).collect();
     let whole = works.iter().filter(|work| match work {
-        Work::Render { frame } => works.contains(&Work::Finish { frame: *frame }),
+        Work::Render { frame, tile: None } | Work::Stitch { frame } => {
+            works.contains(&Work::Finish { frame: *frame })
+        }
         _ => false,
     });
     u32::try_from(whole.count()).unwrap_or(u32::MAX)
@@ -91,9 +111,9 @@ mod tests {
         .unwrap();
         let known = |work| Known { work, attempt: attempt.clone() };
         let some = [
-            known(Work::Render { frame: 1 }),
+            known(Work::Render { frame: 1, tile: None }),
             known(Work::Finish { frame: 1 }),
-            known(Work::Render { frame: 2 }),
+            known(Work::Render { frame: 2, tile: None }),
             known(Work::Finish { frame: 3 }),
         ];
         assert_eq!(frames(&some), 1);

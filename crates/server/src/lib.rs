@@ -45,6 +45,7 @@ mod session;
 mod site;
 mod start;
 mod stats;
+mod tiling;
 mod tries;
 mod view;
 mod wakes;

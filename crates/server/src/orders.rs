@@ -66,14 +66,19 @@ pub(crate) async fn audit(app: &App, id: AuditId) -> Result<Option<AuditOrder>, 
     }
 }
 
-/// Finishing starts from the verified frame, the video from all verified pictures.
+/// Joining starts from a frame's verified tiles, finishing from the verified frame, the video from all verified pictures.
 fn sources(state: &State, work: &Work, job: &Job) -> Vec<Source> {
     let wanted = |other: &Work| match (work, other) {
-        (Work::Finish { frame }, Work::Render { frame: made }) if frame == made => trace::raw_file(other),
+        (Work::Finish { frame }, Work::Render { frame: made, tile: None } | Work::Stitch { frame: made })
+        | (Work::Stitch { frame }, Work::Render { frame: made, tile: Some(_) })
+            if frame == made =>
+        {
+            trace::raw_file(other)
+        }
         (Work::Video, Work::Finish { frame }) => Some(trace::frame_name(*frame) + ".png"),
         _ => None,
     };
-    if !matches!(work, Work::Finish { .. } | Work::Video) {
+    if !matches!(work, Work::Stitch { .. } | Work::Finish { .. } | Work::Video) {
         return Vec::new();
     }
     let source = |t: &Task| Some(Source { name: wanted(&t.work)?, attempt: t.current? });
@@ -90,7 +95,7 @@ fn frame_task<'s>(state: &'s State, work: &Work, job: &Job) -> Option<&'s Task> 
     let place = spec.frames.iter().position(|f| f == frame)?;
     let first = state.tasks_of(job.id).next()?.id.0;
     let task = state.task(TaskId(first.checked_add(place as u64)?))?;
-    (task.job == job.id && task.work == Work::Render { frame: *frame }).then_some(task)
+    (task.job == job.id && task.work == Work::Render { frame: *frame, tile: None }).then_some(task)
 }
 
 async fn files(app: &App, sources: Vec<Source>) -> Result<Vec<OrderFile>, ApiError> {

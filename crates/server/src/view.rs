@@ -2,8 +2,9 @@
 
 use crate::{app::App, archive::History, error::ApiError, words};
 use tatau_api::{JobView, TaskView};
+use tatau_engine::completes_frame;
 use tatau_model::{
-    Address, Amount, AttemptState, Clock, Job, JobId, JobKind, JobState, Millis, SystemClock, TaskState, Work,
+    Address, Amount, AttemptState, Clock, Job, JobId, JobKind, JobState, Millis, SystemClock, TaskState,
 };
 
 /// The job, if it is this owner's. Another's looks as if there were none.
@@ -32,7 +33,7 @@ pub(crate) async fn job(app: &App, id: JobId, owner: Address, after: u64) -> Res
     Ok(JobView { job, frames_total, frames_done, eta, tasks, change })
 }
 
-/// Accepted tasks of the first wave.
+/// Raw frames that are whole and accepted.
 async fn done(app: &App, job: &Job, total: u32) -> Result<u32, ApiError> {
     if job.state == JobState::Finished {
         return Ok(total);
@@ -40,12 +41,10 @@ async fn done(app: &App, job: &Job, total: u32) -> Result<u32, ApiError> {
     let id = job.id;
     let open = app.writer.read(move |s| s.job(id).map(|_| s.counts(id))).await?;
     let done = if let Some(counts) = open {
-        // The video is the last task: a job with it accepted is finished.
-        counts.accepted.saturating_sub(counts.finishes)
+        counts.frames
     } else {
-        let first_wave = |work: &Work| !matches!(work, Work::Finish { .. } | Work::Video);
         let tasks = app.archive.tasks_of(id).await?;
-        tasks.iter().filter(|t| t.state == TaskState::Accepted && first_wave(&t.work)).count()
+        tasks.iter().filter(|t| t.state == TaskState::Accepted && completes_frame(&t.work)).count()
     };
     Ok(u32::try_from(done).unwrap_or(u32::MAX).min(total))
 }

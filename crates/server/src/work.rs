@@ -190,6 +190,7 @@ mod tests {
                 video: false,
                 layered: Some(layered),
                 preview: Preview::None,
+                tiles: None,
             };
             check_frame_size(&spec).is_ok()
         };

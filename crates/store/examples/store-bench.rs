@@ -103,6 +103,7 @@ impl Bench {
             video: false,
             layered: None,
             preview: Preview::None,
+            tiles: None,
         };
         changes.push(Change::Job(Box::new(Job {
             id: job,
@@ -246,7 +247,7 @@ fn new_life(n: u64) -> Life {
         task: Task {
             id: task,
             job,
-            work: Work::Render { frame: 1 },
+            work: Work::Render { frame: 1, tile: None },
             state: TaskState::Ready,
             attempts: 1,
             current: None,

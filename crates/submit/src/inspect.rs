@@ -62,6 +62,7 @@ fn order(name: &str, inputs: &Inputs, cap: Amount, who: Who, attempt: u32) -> Su
         class: None,
         strategy: Strategy::Fastest,
         fresh: false,
+        tiles: String::new(),
         machines: Machines { who, own_first_ms: 0 },
         cap: if who == Who::Own { Amount::ZERO } else { cap },
         request_key: key.to_hex().to_string(),

@@ -34,6 +34,8 @@ pub struct Order {
     pub machines: Machines,
     /// Take nothing over from earlier jobs.
     pub fresh: bool,
+    /// How frames are cut, as quoted.
+    pub tiles: String,
     /// Moves to escrow.
     pub cap: Amount,
     /// From [`request_key`].
@@ -74,6 +76,7 @@ pub async fn pay(client: &Client, order: &Order, watch: &mut dyn Watch) -> Resul
         machines: order.machines,
         cap: order.cap,
         fresh: order.fresh,
+        tiles: order.tiles.clone(),
         request_key: order.request_key.clone(),
     };
     Ok(client.submit_job(&job).await?)

@@ -4,6 +4,7 @@ use crate::{Closed, SubmitError};
 use tatau_api::{Quote, QuoteRequest, QuoteRow};
 use tatau_client::Client;
 use tatau_model::{Amount, Strategy, Who};
+use tatau_workload::tiles::Wish;
 
 /// The buyer's wishes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,17 +17,26 @@ pub struct Choice {
     pub max_price: Option<Amount>,
 }
 
-/// Asks for the prices of `frames`.
-pub async fn quote(
-    client: &Client,
-    closed: &Closed,
-    frames: &str,
-    video: bool,
-    who: Who,
-    fresh: bool,
-) -> Result<Quote, SubmitError> {
+/// What is to be made of an inspected scene.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Frames, such as `1-24`.
+    pub frames: String,
+    /// With a video.
+    pub video: bool,
+    /// Who may see the scene.
+    pub who: Who,
+    /// All of it anew.
+    pub fresh: bool,
+    /// How frames are cut.
+    pub tiles: Wish,
+}
+
+/// Asks for the prices.
+pub async fn quote(client: &Client, closed: &Closed, asked: Asked) -> Result<Quote, SubmitError> {
+    let Asked { frames, video, who, fresh, tiles } = asked;
     let request =
-        QuoteRequest { inspection: closed.inspection, frames: frames.to_owned(), video, who, fresh };
+        QuoteRequest { inspection: closed.inspection, frames, video, who, fresh, tiles: tiles.to_string() };
     Ok(client.quote(&request).await?)
 }
 
@@ -77,7 +87,7 @@ mod tests {
             row("rtx-3090", Strategy::Cheapest, 2, 100),
             row("rtx-3090", Strategy::Fastest, 6, 50),
         ];
-        Quote { frames: 24, known: 0, reference_ms: 10, fee_ppm: 50_000, rows }
+        Quote { frames: 24, known: 0, reference_ms: 10, tiles: "off".into(), fee_ppm: 50_000, rows }
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Node {
 fn audit(n: u64, scene: &str, inputs: Option<BlobId>, more: &Value) -> AuditOrder {
     let mut request = json!({"kind": "crops", "frame": n});
     request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
-    let work = Work::Render { frame: n as i32 };
+    let work = Work::Render { frame: n as i32, tile: None };
     let holder = AuditId(n).to_string();
     AuditOrder {
         audit: AuditId(n),

@@ -208,7 +208,7 @@ mod tests {
         }
         tiles.extend([7; 32]);
         let result = b"{\"width\":4,\"height\":2,\"samples\":16}";
-        let work = Work::Render { frame: 1 };
+        let work = Work::Render { frame: 1, tile: None };
         let made = |exr: &[u8]| {
             let dir =
                 folder(&[("frame_0001.exr", exr), ("frame_0001.tiles", &tiles), ("result.json", result)]);

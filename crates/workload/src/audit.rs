@@ -1,7 +1,7 @@
 //! What an audit re-computes of a task.
 
 use tatau_evidence::Draw;
-use tatau_model::{AuditWork, Digest, Job, JobKind, RenderSpec, Work};
+use tatau_model::{AuditWork, Digest, Job, JobKind, Rect, RenderSpec, Work};
 
 /// The purpose under which crops are drawn from a challenge.
 const DRAW_LABEL: &str = "crops";
@@ -22,10 +22,10 @@ pub struct BenchmarkSpec {
 /// The benchmark that places every card.
 pub const BENCHMARK: BenchmarkSpec = BenchmarkSpec { width: 256, height: 256, samples: 48 };
 
-/// Frames and the benchmark: `crops` crops (1 to 64) of `crop_ppm` of the area each, drawn from the challenge, so that anyone
-/// who knows it gets the same; everything else is run again whole.
+/// Frames, tiles and the benchmark: `crops` crops (1 to 64) of `crop_ppm` of the area each, drawn from the challenge, so that anyone
+/// who knows it gets the same; everything else is run again whole. Crops of a tile count from the tile's corner.
 pub fn audit_work(work: &Work, job: &Job, challenge: &Digest, crops: u32, crop_ppm: u32) -> AuditWork {
-    match frame_size(work, job) {
+    match frame_size(work, job).filter(|_| !matches!(work, Work::Stitch { .. })) {
         None => AuditWork::Rerun,
         Some((width, height)) => {
             let count = crops.clamp(1, MAX_CROPS);
@@ -34,13 +34,21 @@ pub fn audit_work(work: &Work, job: &Job, challenge: &Digest, crops: u32, crop_p
     }
 }
 
-/// Width and height of the raw frame that the task makes, if it makes one.
+/// Width and height of the raw frame or tile that the task makes, if it makes one.
 pub fn frame_size(work: &Work, job: &Job) -> Option<(u32, u32)> {
     match (work, &job.kind) {
-        (Work::Render { .. }, JobKind::Render(spec)) => Some((spec.width, spec.height)),
+        (Work::Render { tile: Some(tile), .. }, JobKind::Render(spec)) => {
+            tile_rect(spec, *tile).map(|rect| (rect.w, rect.h))
+        }
+        (Work::Render { .. } | Work::Stitch { .. }, JobKind::Render(spec)) => Some((spec.width, spec.height)),
         (Work::Benchmark, _) => Some((BENCHMARK.width, BENCHMARK.height)),
         _ => None,
     }
+}
+
+/// Where a tile of the job's frames lies.
+pub fn tile_rect(spec: &RenderSpec, tile: u16) -> Option<Rect> {
+    spec.tiles?.tile(tile, spec.width, spec.height)
 }
 
 /// Channels of the raw frames of a job.

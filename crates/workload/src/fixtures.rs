@@ -14,6 +14,7 @@ pub(crate) fn render_job(frames: &[i32], video: bool) -> Job {
         video,
         layered: None,
         preview: Preview::None,
+        tiles: None,
     };
     job(JobKind::Render(spec))
 }

@@ -334,6 +334,7 @@ pub fn render_spec(
         video,
         layered: layered(report, score)?,
         preview: Preview::None,
+        tiles: None,
     })
 }
 

@@ -99,6 +99,18 @@ fn whole_request(work: &Work, job: &Job, a: &[Placed], b: &[Placed]) -> Result<S
             Ok(json!({"kind": "compare_images", "a": a, "b": b, "width": width, "height": height})
                 .to_string())
         }
+        (Work::Stitch { .. }, _) => {
+            let (Some(raw), Some(tiles), Some((width, height))) =
+                (trace::raw_file(work), trace::trace_file(work), audit::frame_size(work, job))
+            else {
+                return Err(JudgeError::NotPixels(work.label()));
+            };
+            let request = json!({
+                "kind": "compare_frames", "claim": place(a, &raw)?, "tiles": place(a, &tiles)?, "other_tiles": place(b, &tiles)?,
+                "width": width, "height": height, "channels": audit::channels(job),
+            });
+            Ok(request.to_string())
+        }
         (Work::Video, _) => {
             let (a, b) = (place(a, trace::VIDEO)?, place(b, trace::VIDEO)?);
             Ok(json!({"kind": "compare_video", "a": a, "b": b}).to_string())

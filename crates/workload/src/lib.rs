@@ -20,5 +20,6 @@ pub mod planner;
 pub mod quote;
 pub mod runtime;
 pub mod template;
+pub mod tiles;
 pub mod trace;
 pub mod units;

@@ -1,12 +1,12 @@
 //! Orders: everything a node needs for one task or one audit.
 
-use crate::audit::BENCHMARK;
+use crate::audit::{self, BENCHMARK};
 use crate::template::{self, Bundle};
 use crate::trace;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tatau_model::{
-    AttemptId, AuditId, AuditWork, Job, JobKind, Order, OrderFile, RenderSpec, SessionOrder, Work,
+    AttemptId, AuditId, AuditWork, Job, JobKind, Order, OrderFile, Rect, RenderSpec, SessionOrder, Work,
 };
 
 /// Where the outputs of a task appear inside the sandbox.
@@ -60,10 +60,16 @@ pub fn audit_order(
         return work_order(job, bundle, &audit.to_string(), work, files, limit_ms);
     };
     let (scene, request) = match (work, &job.kind) {
-        (Work::Render { frame }, JobKind::Render(spec)) => {
+        (Work::Render { frame, tile }, JobKind::Render(spec)) => {
             let mut request = frozen("crops", spec);
             request["frame"] = json!(frame);
-            request["crops"] = json!(crops);
+            // A tile's crops count from its corner; the scene knows whole frames.
+            let (left, top) = match tile {
+                Some(tile) => place_of(spec, work, *tile).map(|rect| (rect.x, rect.y))?,
+                None => (0, 0),
+            };
+            let in_frame = |crop: &Rect| Rect { x: crop.x + left, y: crop.y + top, ..*crop };
+            request["crops"] = json!(crops.iter().map(in_frame).collect::<Vec<_>>());
             (Scene::OfJob, request)
         }
         (Work::Benchmark, _) => {
@@ -90,8 +96,30 @@ fn work_order(
     limit_ms: u64,
 ) -> Result<Order, OrderError> {
     let (scene, request) = match (work, &job.kind) {
-        (Work::Render { frame }, JobKind::Render(spec)) => {
+        (Work::Render { frame, tile: None }, JobKind::Render(spec)) => {
             return render_order(job, spec, bundle, *frame, limit_ms);
+        }
+        (Work::Render { frame, tile: Some(tile) }, JobKind::Render(spec)) => {
+            let mut request = frozen("render_tile", spec);
+            request["frame"] = json!(frame);
+            request["tile"] = json!(place_of(spec, work, *tile)?);
+            request["name"] = json!(trace::raw_file(work));
+            (Scene::OfJob, request)
+        }
+        (Work::Stitch { frame }, JobKind::Render(spec)) => {
+            let mut parts = Vec::new();
+            for tile in 0..spec.tiles.map_or(0, tatau_model::Grid::count) {
+                let Rect { x, y, w, h } = place_of(spec, work, tile)?;
+                let made = Work::Render { frame: *frame, tile: Some(tile) };
+                let name = trace::raw_file(&made).unwrap_or_default();
+                parts
+                    .push(json!({"file": path_of(work, id, &name, &files)?, "x": x, "y": y, "w": w, "h": h}));
+            }
+            let request = json!({
+                "kind": "stitch", "frame": frame, "width": spec.width, "height": spec.height, "channels": spec.channels(),
+                "parts": parts,
+            });
+            (Scene::None, request)
         }
         (Work::Inspect, JobKind::Inspect) => (Scene::OfJob, json!({"kind": "inspect", "probe": true})),
         (Work::Benchmark, JobKind::Benchmark { .. }) => {
@@ -147,6 +175,11 @@ fn benchmark(job: &Job) -> Result<Value, OrderError> {
     }))
 }
 
+/// Where a tile lies in the job's frames.
+fn place_of(spec: &RenderSpec, work: &Work, tile: u16) -> Result<Rect, OrderError> {
+    audit::tile_rect(spec, tile).ok_or_else(|| OrderError::WrongJob(work.label()))
+}
+
 /// Where `/in/files` has a file of this attempt or audit.
 fn file_path(id: &str, name: &str) -> String {
     format!("/in/files/{id}/{name}")
@@ -177,7 +210,7 @@ fn render_order(
     ];
     Ok(Order {
         job: job.id,
-        work: Work::Render { frame },
+        work: Work::Render { frame, tile: None },
         session: SessionOrder {
             template: bundle.map_or(template::RENDER, Bundle::template).to_owned(),
             parameters: parameters.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),

@@ -23,8 +23,18 @@ pub fn next(job: &Job, progress: &Progress<'_>) -> Vec<Work> {
         .collect();
     let mut wanted = first(job);
     if let JobKind::Render(spec) = &job.kind {
-        let rendered = |frame: &&i32| accepted.contains(&Work::Render { frame: **frame });
-        wanted.extend(spec.frames.iter().filter(rendered).map(|frame| Work::Finish { frame: *frame }));
+        for frame in &spec.frames {
+            let rendered = renders(spec, *frame).all(|work| accepted.contains(&work));
+            let stitched = accepted.contains(&Work::Stitch { frame: *frame });
+            match (rendered, spec.tiles.is_some()) {
+                (true, true) if stitched => {
+                    wanted.extend([Work::Stitch { frame: *frame }, Work::Finish { frame: *frame }]);
+                }
+                (true, true) => wanted.push(Work::Stitch { frame: *frame }),
+                (true, false) => wanted.push(Work::Finish { frame: *frame }),
+                (false, _) => {}
+            }
+        }
         if spec.video && spec.frames.iter().all(|frame| accepted.contains(&Work::Finish { frame: *frame })) {
             wanted.push(Work::Video);
         }
@@ -54,7 +64,19 @@ pub fn preview_frames(spec: &RenderSpec) -> Vec<i32> {
 pub fn preview_is_ready(job: &Job, accepted: usize) -> bool {
     let JobKind::Render(spec) = &job.kind else { return false };
     let frames = preview_frames(spec).len();
-    frames > 0 && accepted >= 2 * frames
+    frames > 0 && accepted >= tasks_a_frame(spec) * frames
+}
+
+/// The tasks that render a frame: its tiles in order, or one.
+fn renders(spec: &RenderSpec, frame: i32) -> impl Iterator<Item = Work> + use<> {
+    let tiles = spec.tiles.map(tatau_model::Grid::count);
+    let all = 0..tiles.unwrap_or(1);
+    all.map(move |index| Work::Render { frame, tile: tiles.is_some().then_some(index) })
+}
+
+/// Its renders, their joining, its picture.
+fn tasks_a_frame(spec: &RenderSpec) -> usize {
+    spec.renders_a_frame() + usize::from(spec.tiles.is_some()) + 1
 }
 
 /// The tasks of a new job: the earliest frame first, because a buyer looks at it first, the others in the buyer's order.
@@ -68,18 +90,29 @@ fn first(job: &Job) -> Vec<Work> {
             let frames = if preview.is_empty() { &spec.frames } else { &preview };
             let earliest = frames.iter().min().copied();
             let others = frames.iter().copied().filter(|frame| Some(*frame) != earliest);
-            earliest.into_iter().chain(others).map(|frame| Work::Render { frame }).collect()
+            earliest.into_iter().chain(others).flat_map(|frame| renders(spec, frame)).collect()
         }
     }
 }
 
-/// The tasks that follow from the acceptance of `accepted`, without a look at the others. `finish_accepted` counts the
-/// accepted [`Work::Finish`] tasks so far, including this one. Call it once an acceptance.
-pub fn after_accept(job: &Job, accepted: &Work, finish_accepted: usize) -> Vec<Work> {
+/// What was accepted so far, the latest included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// [`Work::Finish`] tasks of the job.
+    pub finishes: usize,
+    /// Tiles of the frame that the latest belongs to.
+    pub tiles: usize,
+}
+
+/// The tasks that follow from the acceptance of `latest`, without a look at the others. Call it once an acceptance.
+pub fn after_accept(job: &Job, latest: &Work, so_far: Accepted) -> Vec<Work> {
     let JobKind::Render(spec) = &job.kind else { return Vec::new() };
-    match accepted {
-        Work::Render { frame } => vec![Work::Finish { frame: *frame }],
-        Work::Finish { .. } if spec.video && finish_accepted == spec.frames.len() => vec![Work::Video],
+    match latest {
+        Work::Render { frame, tile: None } | Work::Stitch { frame } => vec![Work::Finish { frame: *frame }],
+        Work::Render { frame, tile: Some(_) } if so_far.tiles == spec.renders_a_frame() => {
+            vec![Work::Stitch { frame: *frame }]
+        }
+        Work::Finish { .. } if spec.video && so_far.finishes == spec.frames.len() => vec![Work::Video],
         _ => Vec::new(),
     }
 }
@@ -93,7 +126,7 @@ pub fn total_tasks(job: &Job) -> usize {
 }
 
 fn render_tasks(spec: &RenderSpec) -> usize {
-    2 * spec.frames.len() + usize::from(spec.video && !spec.frames.is_empty())
+    tasks_a_frame(spec) * spec.frames.len() + usize::from(spec.video && !spec.frames.is_empty())
 }
 
 /// With `accepted_total` tasks accepted, is the job done?

@@ -10,10 +10,10 @@ use tatau_model::{Amount, AmountError, Strategy};
 const ROOM: (u64, u64) = (3, 2);
 
 /// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Reference milliseconds a frame.
-    pub reference_ms: u64,
+    /// Reference milliseconds of each lease that a frame needs before its picture ([`units::frame_parts`]); at least one.
+    pub frame_parts: Vec<u64>,
     /// Number of frames.
     pub frames: u64,
     /// Of them, those that are there already, with their pictures.
@@ -99,7 +99,10 @@ fn limit(strategy: Strategy, lines: &[&OfferLine]) -> Result<Amount, AmountError
 fn total(wanted: &Wanted, ask: Amount) -> Result<Amount, AmountError> {
     let lease =
         |reference_ms: u64| units::price(ask, reference_ms).map(|price| price.max(wanted.least_price));
-    let frame = lease(wanted.reference_ms)?.add(lease(wanted.picture_reference_ms)?)?;
+    let mut frame = lease(wanted.picture_reference_ms)?;
+    for part in &wanted.frame_parts {
+        frame = frame.add(lease(*part)?)?;
+    }
     let count =
         i64::try_from(wanted.frames.saturating_sub(wanted.known)).map_err(|_| AmountError::Overflow)?;
     let frames = frame.times(count)?;
@@ -123,18 +126,21 @@ fn expected_price(wanted: &Wanted, used: &[&OfferLine]) -> Result<Amount, Amount
     i64::try_from(up).map(Amount).map_err(|_| AmountError::Overflow)
 }
 
-/// Until all cards together have made every frame and its picture, whole ones each, and the fastest the video.
+/// Until all cards together have made every frame (or every tile of each) and its picture, whole ones each, and the fastest the video.
 fn expected_ms(wanted: &Wanted, used: &[&OfferLine]) -> u64 {
     let on = |reference_ms: u64, score: u64| {
         let ms = u128::from(reference_ms) * 1_000 / u128::from(score.max(1));
         u64::try_from(ms).unwrap_or(u64::MAX).max(1)
     };
-    let each = wanted.reference_ms.saturating_add(wanted.picture_reference_ms);
+    let pieces = (wanted.frame_parts.len() as u64).max(1);
+    let frame =
+        wanted.frame_parts.iter().fold(wanted.picture_reference_ms, |sum, part| sum.saturating_add(*part));
+    let each = frame.div_ceil(pieces);
     let made = |within: u64| -> u128 {
         used.iter().map(|l| u128::from(l.cards) * u128::from(within / on(each, l.score_milli))).sum()
     };
     let slowest = used.iter().map(|l| on(each, l.score_milli)).max().unwrap_or(0);
-    let missing = wanted.frames.saturating_sub(wanted.known);
+    let missing = wanted.frames.saturating_sub(wanted.known).saturating_mul(pieces);
     let (mut low, mut high) = (0u64, slowest.saturating_mul(missing));
     while low < high {
         let middle = low + (high - low) / 2;

@@ -29,6 +29,7 @@ pub const BLENDER: &[RuntimeFile] = &[
     file!("decoded.py"),
     file!("down.py"),
     file!("exr.py"),
+    file!("exr_write.py"),
     file!("faults.py"),
     file!("finish.py"),
     file!("frozen.py"),
@@ -40,6 +41,7 @@ pub const BLENDER: &[RuntimeFile] = &[
     file!("run.py"),
     file!("scenes.py"),
     file!("simulations.py"),
+    file!("tiles.py"),
     file!("up.py"),
     file!("video.py"),
 ];

@@ -99,20 +99,21 @@ pub fn frame_name(frame: i32) -> String {
     format!("frame_{frame:04}")
 }
 
-/// Name of the task's raw frame, if it makes one; the benchmark is frame 1.
+/// Name of the task's raw frame, or of its tile (`frame_0001_tile_00.exr`), if it makes one; the benchmark is frame 1.
 pub fn raw_file(work: &Work) -> Option<String> {
-    frame_of(work).map(|frame| frame_name(frame) + ".exr")
+    stem(work).map(|stem| stem + ".exr")
 }
 
 /// Name of the task's trace, if it has one.
 pub fn trace_file(work: &Work) -> Option<String> {
-    frame_of(work).map(|frame| frame_name(frame) + ".tiles")
+    stem(work).map(|stem| stem + ".tiles")
 }
 
-fn frame_of(work: &Work) -> Option<i32> {
+fn stem(work: &Work) -> Option<String> {
     match work {
-        Work::Render { frame } => Some(*frame),
-        Work::Benchmark => Some(1),
+        Work::Render { frame, tile: None } | Work::Stitch { frame } => Some(frame_name(*frame)),
+        Work::Render { frame, tile: Some(tile) } => Some(format!("{}_tile_{tile:02}", frame_name(*frame))),
+        Work::Benchmark => Some(frame_name(1)),
         Work::Inspect | Work::Finish { .. } | Work::Video => None,
     }
 }
@@ -121,7 +122,9 @@ fn frame_of(work: &Work) -> Option<i32> {
 pub fn expected_files(work: &Work) -> Vec<String> {
     let mut names: Vec<String> = match work {
         Work::Inspect => Vec::new(),
-        Work::Render { .. } | Work::Benchmark => raw_file(work).into_iter().chain(trace_file(work)).collect(),
+        Work::Render { .. } | Work::Stitch { .. } | Work::Benchmark => {
+            raw_file(work).into_iter().chain(trace_file(work)).collect()
+        }
         Work::Finish { frame } => vec![frame_name(*frame) + ".png"],
         Work::Video => vec![VIDEO.to_owned()],
     };
@@ -139,7 +142,7 @@ pub fn check_sizes(work: &Work, job: &Job, files: &[OutputFile]) -> Result<(), T
     let area = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
     let shape = match (work, &job.kind) {
         (_, JobKind::Render(spec)) => Shape {
-            pixels: area((spec.width, spec.height)),
+            pixels: area(crate::audit::frame_size(work, job).unwrap_or((spec.width, spec.height))),
             channels: spec.channels(),
             picture: area(spec.picture()),
             frames: spec.frames.len() as u64,

@@ -2,7 +2,7 @@
 //!
 //! One core of a server is score 40 (`tatau_model::card::CLASSES`), so a second on a core is 40 reference milliseconds.
 
-use crate::audit::BENCHMARK;
+use crate::audit::{self, BENCHMARK};
 use tatau_model::{Amount, AmountError, AuditWork, Job, JobKind, RenderSpec, Work};
 
 /// Milliseconds in an hour.
@@ -22,6 +22,12 @@ pub const AUDIT_OVERHEAD_REFERENCE_MS: u64 = on_a_core(500);
 const FINISH_BASE_MS: u64 = 200;
 /// A picture of the reference size on top of that. Measured: 0.03 to 0.09 s.
 const FINISH_PIXELS_MS: u64 = 60;
+/// Joining tiles, whatever their size: starting the task, fetching and hashing (seed).
+const STITCH_BASE_MS: u64 = 300;
+/// A million values (pixels times channels) of joined tiles on one core, milliseconds: unpacking, hashing, packing.
+const STITCH_MEGAVALUE_MS: u64 = 400;
+/// Pixels that are rendered around a tile and thrown away, as the runtime does where pixels depend on their neighbours.
+const TILE_MARGIN_PX: u32 = 16;
 /// The reference size, 480 x 270 pixels.
 const FINISH_PIXELS: u64 = 480 * 270;
 /// A video, whatever its length: starting the task, fetching and hashing (seed).
@@ -41,7 +47,11 @@ pub fn units(work: &Work, job: &Job) -> u64 {
         u64::from(w).saturating_mul(u64::from(h)).saturating_mul(u64::from(samples))
     };
     match (work, &job.kind) {
-        (Work::Render { .. }, JobKind::Render(spec)) => product(spec.width, spec.height, spec.samples),
+        (Work::Render { .. }, JobKind::Render(spec)) => {
+            let (width, height) = audit::frame_size(work, job).unwrap_or((spec.width, spec.height));
+            product(width, height, spec.samples)
+        }
+        (Work::Stitch { .. }, JobKind::Render(spec)) => product(spec.width, spec.height, 1),
         (Work::Benchmark, _) => product(BENCHMARK.width, BENCHMARK.height, BENCHMARK.samples),
         _ => 1,
     }
@@ -51,7 +61,12 @@ pub fn units(work: &Work, job: &Job) -> u64 {
 /// work.
 pub fn reference_ms(work: &Work, job: &Job) -> u64 {
     let ms = match (work, &job.kind) {
+        (Work::Render { tile: Some(tile), .. }, JobKind::Render(spec)) => {
+            tile_reference_ms(spec, *tile, job.reference_ms)
+        }
         (Work::Render { .. }, _) => job.reference_ms,
+        (Work::Stitch { .. }, JobKind::Render(spec)) => stitch_reference_ms(spec),
+        (Work::Stitch { .. }, _) => on_a_core(STITCH_BASE_MS),
         (Work::Inspect, _) => INSPECT_REFERENCE_MS,
         (Work::Benchmark, _) => BENCHMARK_REFERENCE_MS,
         (Work::Finish { .. }, JobKind::Render(spec)) => picture_reference_ms(spec),
@@ -63,6 +78,31 @@ pub fn reference_ms(work: &Work, job: &Job) -> u64 {
         (Work::Video, _) => on_a_core(VIDEO_BASE_MS),
     };
     ms.max(1)
+}
+
+/// Reference milliseconds of a tile of a frame that takes `frame_ms`: its share of the area, with its margin.
+pub fn tile_reference_ms(spec: &RenderSpec, tile: u16, frame_ms: u64) -> u64 {
+    let Some(rect) = spec.tiles.and_then(|grid| grid.tile(tile, spec.width, spec.height)) else {
+        return frame_ms;
+    };
+    let edge = |length: u32, most: u32| u128::from(length.saturating_add(2 * TILE_MARGIN_PX).min(most));
+    let area = edge(rect.w, spec.width) * edge(rect.h, spec.height);
+    let whole = (u128::from(spec.width) * u128::from(spec.height)).max(1);
+    u64::try_from((u128::from(frame_ms) * area).div_ceil(whole)).unwrap_or(u64::MAX).max(1)
+}
+
+/// Reference milliseconds of joining a frame's tiles.
+pub fn stitch_reference_ms(spec: &RenderSpec) -> u64 {
+    let values = u64::from(spec.width) * u64::from(spec.height) * u64::from(spec.channels());
+    let ms = u128::from(values) * u128::from(STITCH_MEGAVALUE_MS) / 1_000_000 + u128::from(STITCH_BASE_MS);
+    u64::try_from(ms * u128::from(CORE_SCORE_MILLI) / 1_000).unwrap_or(u64::MAX).max(1)
+}
+
+/// Reference milliseconds of each lease that a frame of the job needs before its picture: itself, or its tiles and their joining.
+pub fn frame_parts(spec: &RenderSpec, frame_ms: u64) -> Vec<u64> {
+    let Some(grid) = spec.tiles else { return vec![frame_ms.max(1)] };
+    let tiles = (0..grid.count()).map(|tile| tile_reference_ms(spec, tile, frame_ms));
+    tiles.chain([stitch_reference_ms(spec)]).collect()
 }
 
 /// Reference milliseconds of one picture of the job: as probed where it is denoised or composited.
@@ -89,10 +129,7 @@ pub fn video_reference_ms(frames: u64, width: u32, height: u32) -> u64 {
 pub fn audit_reference_ms(part: &AuditWork, work: &Work, job: &Job) -> u64 {
     let whole = reference_ms(work, job);
     let AuditWork::Crops { crops } = part else { return whole };
-    let (width, height) = match &job.kind {
-        JobKind::Render(spec) => (spec.width, spec.height),
-        JobKind::Inspect | JobKind::Benchmark { .. } => (BENCHMARK.width, BENCHMARK.height),
-    };
+    let (width, height) = audit::frame_size(work, job).unwrap_or((BENCHMARK.width, BENCHMARK.height));
     let frame = (u128::from(width) * u128::from(height)).max(1);
     let pixels: u128 = crops.iter().map(|c| u128::from(c.w) * u128::from(c.h)).sum();
     let share = u128::from(whole).saturating_mul(pixels) / frame;

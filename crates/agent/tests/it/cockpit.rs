@@ -64,7 +64,7 @@ async fn the_button_starts_stops_and_is_remembered() {
     person.cockpit.press(true).unwrap();
     person.sees("a task runs", |s| s.cards.get(&0).is_some_and(|c| c.running().is_some())).await;
     let task = person.cockpit.board.look(|s| s.cards[&0].running().cloned().unwrap());
-    assert_eq!((task.attempt, task.work), (id(1), Work::Render { frame: 1 }));
+    assert_eq!((task.attempt, task.work), (id(1), Work::Render { frame: 1, tile: None }));
     person.cockpit.press(false).unwrap();
     person.sees("it finishes", |s| s.phase == Phase::Finishing).await;
     person.sees("it has stopped", |s| s.phase == Phase::Stopped).await;

@@ -214,7 +214,7 @@ struct Painter;
 
 impl Outputs for Painter {
     fn collected(&self, work: &Work, folder: &Path) {
-        assert_eq!(*work, Work::Render { frame: 1 });
+        assert_eq!(*work, Work::Render { frame: 1, tile: None });
         std::fs::write(folder.join("frame_0001.exr"), "forged").unwrap();
     }
 }

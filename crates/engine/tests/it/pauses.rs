@@ -75,7 +75,7 @@ fn a_paused_job_finishes_what_runs_takes_nothing_new_and_goes_on_when_resumed() 
 
 fn renders(world: &World, id: JobId) -> Vec<i32> {
     let frame = |work: &Work| match work {
-        Work::Render { frame } => Some(*frame),
+        Work::Render { frame, .. } => Some(*frame),
         _ => None,
     };
     world.state.tasks_of(id).filter_map(|t| frame(&t.work)).collect()

@@ -40,6 +40,9 @@ const CHEATS: &[(&str, &str, End, &str)] = &[
     ("double-receipt", "cheat-6", End::Refused, "one attempt, one receipt"),
 ];
 
+/// The account that cheats at frames in tiles.
+const TILE_CHEAT: &str = "cheat-7";
+
 #[test]
 fn honest_work_is_paid_and_every_cheat_is_caught() {
     let started = Instant::now();
@@ -92,6 +95,9 @@ fn honest_work_is_paid_and_every_cheat_is_caught() {
         check_honest(&house);
     }
 
+    say("a frame in tiles");
+    honest = tiles(&house, &mut server, honest, &say);
+
     say("settling");
     let balances = house.settled();
     assert_eq!(
@@ -103,6 +109,48 @@ fn honest_work_is_paid_and_every_cheat_is_caught() {
     }
     server.stop();
     say("done");
+}
+
+/// A frame joined from tiles is the frame; who renders another tile, or joins them wrongly, is caught. Gives the honest provider back,
+/// which was away so that the cheats get what they are to cheat at.
+fn tiles(house: &House, server: &mut Running, mut honest: Running, say: &dyn Fn(&str)) -> Running {
+    let wide = house.scene("wide", 1, (320, 192));
+    let wide = |out: &str, more: &[&str]| {
+        let out = house.home.path().join(out);
+        let fixed =
+            ["render", wide.to_str().unwrap(), "--frames", "1", "--no-video", "--yes", "--json", "--out"];
+        house.must("buyer", &[&fixed[..], &[out.to_str().unwrap()], more].concat());
+        std::fs::read(out.join("frames/frame_0001.png")).unwrap()
+    };
+    let whole = wide("whole", &[]);
+    let joined = wide("joined", &["--tiles", "2x1"]);
+    assert!(whole == joined, "a frame joined from its tiles has another picture");
+    let (inspection, model) = rendered(house);
+    let model = house.job(model);
+    house.check_finished(&model, 2 + 1 + 1);
+    house.stake(TILE_CHEAT);
+    for cheat in ["other-seed", "wrong-join"] {
+        say(&format!("{cheat}, in tiles"));
+        let before = Before {
+            faults: house.account(TILE_CHEAT).account.stake_faults,
+            log: house.log(TILE_CHEAT).len(),
+        };
+        let running = house.start_cheat(TILE_CHEAT, cheat);
+        house.until("its card is measured", Duration::from_mins(2), || house.is_measured(TILE_CHEAT));
+        honest.stop();
+        let id = house.again_in(&model.job, inspection, "1", &format!("{cheat} in tiles"), "2x1");
+        house.until("it is slashed", JOB_LIMIT, || {
+            server.check();
+            house.account(TILE_CHEAT).account.stake_faults > before.faults
+        });
+        honest = house.start_node("honest", "provide");
+        let done = house.finish(id, JOB_LIMIT, || server.check());
+        house.check_finished(&done, 2 + 1 + 1);
+        check_cheat(house, cheat, TILE_CHEAT, End::Slashed, "audits contradicted", &before, &done);
+        running.stop();
+        check_honest(house);
+    }
+    honest
 }
 
 /// Starts every cheat once, until the platform has measured its card.
@@ -147,7 +195,7 @@ fn check_cheat(
     before: &Before,
     view: &JobView,
 ) {
-    let own = lines_of(view, house.key(party).address(), cheat == "garbage-png");
+    let own = lines_of(view, house.key(party).address(), cheat);
     let log = house.log(party)[before.log..].to_owned();
     let context = format!("{cheat}:\n{:#?}\nits log:\n{log}", stories(view));
     assert!(!own.is_empty(), "it took no part\n{context}");
@@ -190,11 +238,12 @@ fn check_cheat(
 }
 
 /// What became of the tasks of an owner that it cheats at.
-fn lines_of(view: &JobView, owner: Address, pictures: bool) -> Vec<String> {
+fn lines_of(view: &JobView, owner: Address, cheat: &str) -> Vec<String> {
     let mark = format!("by {}", &owner.to_string()[..8]);
     let cheated = |work: &Work| match work {
-        Work::Render { .. } => !pictures,
-        Work::Finish { .. } => pictures,
+        Work::Render { .. } => !["garbage-png", "wrong-join"].contains(&cheat),
+        Work::Stitch { .. } => cheat == "wrong-join",
+        Work::Finish { .. } => cheat == "garbage-png",
         _ => false,
     };
     let tasks = view.tasks.iter().filter(|task| cheated(&task.work));

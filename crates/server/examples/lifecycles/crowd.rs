@@ -154,6 +154,7 @@ impl Founding {
             video: false,
             layered: None,
             preview: Preview::None,
+            tiles: None,
         };
         self.event(Event::SubmitJob(NewJob {
             owner: Address([9; 20]),

@@ -31,6 +31,7 @@ pub(crate) fn inspection(inputs: BlobId, key: &str) -> SubmitJob {
         class: None,
         strategy: Strategy::Balanced,
         fresh: false,
+        tiles: String::new(),
         machines: tatau_model::Machines::default(),
         cap: Amount(50_000_000),
         request_key: key.into(),

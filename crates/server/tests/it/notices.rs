@@ -102,7 +102,7 @@ async fn owners_hear_of_their_jobs_where_they_want_to() {
     let mut made = Made::render(JobId(50), key.address(), "night shot", &[1, 2], JobState::Running);
     made.task(
         (key.address(), key.address()),
-        Work::Render { frame: 1 },
+        Work::Render { frame: 1, tile: None },
         tatau_model::TaskState::Ready,
         vec![],
     );

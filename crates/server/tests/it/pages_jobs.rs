@@ -34,12 +34,17 @@ async fn a_job() -> (Home, SigningKey, Browser) {
     let files = vec![output("frame_0001.exr", raw_blob, &raw), output("result.json", report, b"{}")];
     let first = made.task(
         node,
-        Work::Render { frame: 1 },
+        Work::Render { frame: 1, tile: None },
         TaskState::Accepted,
         vec![(AttemptState::Accepted, files)],
     );
-    made.task(node, Work::Render { frame: 2 }, TaskState::Ready, vec![(rejected, vec![])]);
-    made.task(node, Work::Render { frame: 3 }, TaskState::Leased, vec![(AttemptState::Leased, vec![])]);
+    made.task(node, Work::Render { frame: 2, tile: None }, TaskState::Ready, vec![(rejected, vec![])]);
+    made.task(
+        node,
+        Work::Render { frame: 3, tile: None },
+        TaskState::Leased,
+        vec![(AttemptState::Leased, vec![])],
+    );
     let files = vec![output("frame_0001.png", picture_blob, &picture)];
     made.task(node, Work::Finish { frame: 1 }, TaskState::Accepted, vec![(AttemptState::Accepted, files)]);
     let home = rewrite(home, |store| {

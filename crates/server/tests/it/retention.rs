@@ -48,7 +48,7 @@ async fn files_of_jobs_that_ended_long_ago_go_and_all_others_stay() {
             let mut made = Made::render(id, key.address(), "shot", &[1], state);
             let files = vec![output("frame_0001.exr", blobs[usize::try_from(n).unwrap()], b"frame")];
             let accepted = vec![(AttemptState::Accepted, files)];
-            made.task(node, Work::Render { frame: 1 }, TaskState::Accepted, accepted);
+            made.task(node, Work::Render { frame: 1, tile: None }, TaskState::Accepted, accepted);
             made.change_job(|job| {
                 job.inputs = Some(scenes[usize::from(n > 0)]);
                 job.ended =

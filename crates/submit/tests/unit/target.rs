@@ -49,7 +49,7 @@ async fn only_the_right_bytes_count_as_there() {
 
 #[test]
 fn names_are_this_programs_own() {
-    assert_eq!(Target::place(&Work::Render { frame: 7 }).unwrap().0, "frames/frame_0007.exr");
+    assert_eq!(Target::place(&Work::Render { frame: 7, tile: None }).unwrap().0, "frames/frame_0007.exr");
     assert_eq!(Target::place(&Work::Finish { frame: -3 }).unwrap().0, "frames/frame_-003.png");
     assert_eq!(Target::place(&Work::Video).unwrap().0, "video.mp4");
     assert_eq!(Target::place(&Work::Inspect), None);

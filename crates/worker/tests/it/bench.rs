@@ -53,7 +53,7 @@ fn count(out: &Path) -> u64 {
 }
 
 fn render(frame: i32) -> (Work, serde_json::Value) {
-    (Work::Render { frame }, json!({"kind": "render", "frame": frame}))
+    (Work::Render { frame, tile: None }, json!({"kind": "render", "frame": frame}))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +126,7 @@ async fn faults_have_their_codes_and_the_bench_goes_on() {
     for (i, (kind, code)) in cases.into_iter().enumerate() {
         let holder = format!("attempt-{i}");
         let request = json!({"kind": kind, "frame": 1, "sleep": if kind == "sleepy" { 60 } else { 0 }});
-        let mut order = order(&holder, Work::Render { frame: 1 }, "s", None, &request);
+        let mut order = order(&holder, Work::Render { frame: 1, tile: None }, "s", None, &request);
         order.limit_ms = if kind == "sleepy" { 1_000 } else { 30_000 };
         let (ran, _) = place.run(&holder, &order).await;
         let fault = ran.unwrap_err();

@@ -149,12 +149,13 @@ async fn frames_pictures_and_crops_of_the_demo_scene() {
         video: true,
         layered: None,
         preview: Preview::None,
+        tiles: None,
     };
     let job = job(JobKind::Render(spec), Some(inputs));
-    let (first, out) = studio.task(1, &job, &Work::Render { frame: 1 }, Vec::new()).await;
+    let (first, out) = studio.task(1, &job, &Work::Render { frame: 1, tile: None }, Vec::new()).await;
     assert_eq!(first.units, 480 * 270 * 2);
     let fetched = studio.fake.state().downloads.len();
-    let (second, _) = studio.task(2, &job, &Work::Render { frame: 2 }, Vec::new()).await;
+    let (second, _) = studio.task(2, &job, &Work::Render { frame: 2, tile: None }, Vec::new()).await;
     assert_ne!(first.trace_root, second.trace_root);
     assert_eq!(studio.fake.state().downloads.len(), fetched, "the second frame moves no scene bytes");
 
@@ -166,7 +167,7 @@ async fn frames_pictures_and_crops_of_the_demo_scene() {
     assert_eq!(picture.files[0].name, "frame_0001.png");
     assert_eq!(picture.units, 1);
 
-    let work = Work::Render { frame: 1 };
+    let work = Work::Render { frame: 1, tile: None };
     let part = audit_work(&work, &job, &Digest([9; 32]), 2, 20_000);
     let AuditWork::Crops { crops } = &part else { panic!("{part:?}") };
     let order = order::audit_order(&job, None, AuditId(4), &part, &work, Vec::new(), 120_000).unwrap();

@@ -100,7 +100,7 @@ pub fn lease(attempt: u64, frame: i32, inputs: Option<BlobId>, more: &serde_json
         card: 0,
         price: Amount(5),
         due: Millis(i64::MAX),
-        order: order(&holder, Work::Render { frame }, "scene", inputs, &request),
+        order: order(&holder, Work::Render { frame, tile: None }, "scene", inputs, &request),
     }
 }
 

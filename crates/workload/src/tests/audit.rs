@@ -10,7 +10,7 @@ fn crops(work: &Work, job: &Job, challenge: u8, count: u32) -> Vec<tatau_model::
 
 #[test]
 fn frames_are_audited_by_crops_that_the_challenge_alone_decides() {
-    let (job, work) = (render_job(&[1], true), Work::Render { frame: 1 });
+    let (job, work) = (render_job(&[1], true), Work::Render { frame: 1, tile: None });
     let drawn = crops(&work, &job, 1, 2);
     assert_eq!(drawn.len(), 2);
     assert_eq!(drawn, crops(&work, &job, 1, 2), "anyone repeats the draw");
@@ -26,7 +26,7 @@ fn frames_are_audited_by_crops_that_the_challenge_alone_decides() {
 
 #[test]
 fn a_configuration_of_no_crops_or_too_many_still_audits() {
-    let (job, work) = (render_job(&[1], true), Work::Render { frame: 1 });
+    let (job, work) = (render_job(&[1], true), Work::Render { frame: 1, tile: None });
     assert_eq!(crops(&work, &job, 1, 0).len(), 1);
     assert_eq!(crops(&work, &job, 1, 5_000).len(), 64);
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::fixtures::{inspect_job, render_job};
 use tatau_model::Rect;
 
-const FRAME: Work = Work::Render { frame: 1 };
+const FRAME: Work = Work::Render { frame: 1, tile: None };
 
 fn crops() -> AuditWork {
     AuditWork::Crops { crops: vec![Rect { x: 0, y: 0, w: 34, h: 19 }, Rect { x: 5, y: 6, w: 34, h: 19 }] }

@@ -18,7 +18,7 @@ fn crops() -> AuditWork {
 fn all_frames_of_a_job_share_one_session() {
     let job = render_job(&[1, 2], true);
     let order = |n: u64, frame: i32| {
-        task_order(&job, None, AttemptId(n), &Work::Render { frame }, vec![], 9_000).unwrap()
+        task_order(&job, None, AttemptId(n), &Work::Render { frame, tile: None }, vec![], 9_000).unwrap()
     };
     let (a, b) = (order(1, 1), order(2, -2));
     assert_eq!(a.session, b.session);
@@ -32,7 +32,7 @@ fn all_frames_of_a_job_share_one_session() {
 #[test]
 fn audits_and_pictures_of_a_job_share_one_session_and_never_see_the_claim() {
     let job = render_job(&[1, 2], true);
-    let work = Work::Render { frame: 2 };
+    let work = Work::Render { frame: 2, tile: None };
     let audit =
         audit_order(&job, None, AuditId(7), &crops(), &work, vec![file("frame_0002.exr")], 1).unwrap();
     assert_eq!(audit.files, [], "nothing of the claim travels");
@@ -97,7 +97,10 @@ fn the_largest_video_fits_the_runtime_s_request() {
 fn tasks_of_another_kind_of_job_have_no_order() {
     let of = |job: &Job, work: &Work| task_order(job, None, AttemptId(1), work, vec![], 1);
     assert!(of(&inspect_job(), &Work::Inspect).is_ok());
-    assert!(matches!(of(&inspect_job(), &Work::Render { frame: 1 }), Err(OrderError::WrongJob(_))));
+    assert!(matches!(
+        of(&inspect_job(), &Work::Render { frame: 1, tile: None }),
+        Err(OrderError::WrongJob(_))
+    ));
     assert!(matches!(of(&render_job(&[1], true), &Work::Inspect), Err(OrderError::WrongJob(_))));
     assert!(matches!(of(&inspect_job(), &Work::Benchmark), Err(OrderError::WrongJob(_))));
     let crops = audit_order(&inspect_job(), None, AuditId(1), &crops(), &Work::Inspect, vec![], 1);
@@ -109,9 +112,10 @@ fn a_scene_outside_the_inputs_has_no_order() {
     for scene in ["../other.blend", "/etc/passwd", ""] {
         let mut job = render_job(&[1], true);
         job.scene = scene.into();
-        let frame = task_order(&job, None, AttemptId(1), &Work::Render { frame: 1 }, vec![], 1);
+        let frame = task_order(&job, None, AttemptId(1), &Work::Render { frame: 1, tile: None }, vec![], 1);
         assert!(matches!(frame, Err(OrderError::Scene(_))), "{scene:?}");
-        let audit = audit_order(&job, None, AuditId(1), &crops(), &Work::Render { frame: 1 }, vec![], 1);
+        let audit =
+            audit_order(&job, None, AuditId(1), &crops(), &Work::Render { frame: 1, tile: None }, vec![], 1);
         assert!(matches!(audit, Err(OrderError::Scene(_))), "{scene:?}");
     }
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::fixtures::{benchmark_job, inspect_job, render_job};
 
+const NONE: Accepted = Accepted { finishes: 0, tiles: 0 };
+
 fn states(works: &[Work], state: TaskState) -> Vec<(Work, TaskState)> {
     works.iter().map(|work| (work.clone(), state)).collect()
 }
@@ -12,7 +14,7 @@ fn small_jobs_have_one_task() {
         assert_eq!(next(&job, &Progress { tasks: &[(work.clone(), TaskState::Leased)] }), vec![]);
         assert!(!is_complete(&job, &Progress { tasks: &[(work.clone(), TaskState::Auditing)] }));
         assert!(is_complete(&job, &Progress { tasks: &[(work.clone(), TaskState::Accepted)] }));
-        assert_eq!((total_tasks(&job), after_accept(&job, &work, 0)), (1, vec![]));
+        assert_eq!((total_tasks(&job), after_accept(&job, &work, NONE)), (1, vec![]));
     }
 }
 
@@ -22,7 +24,7 @@ fn the_earliest_frame_comes_first_and_the_others_as_the_buyer_wrote_them() {
     let frames: Vec<i32> = next(&job, &Progress { tasks: &[] })
         .into_iter()
         .map(|work| match work {
-            Work::Render { frame } => frame,
+            Work::Render { frame, tile: None } => frame,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -32,18 +34,36 @@ fn the_earliest_frame_comes_first_and_the_others_as_the_buyer_wrote_them() {
 /// Both ways of planning walk the same life, whatever the order of acceptance, and never make a task twice.
 #[test]
 fn scanning_and_following_plan_the_same_tasks() {
-    for (video, seed) in [(true, 1u64), (false, 2), (true, 3), (true, 4)] {
+    for (video, tiles, seed) in [
+        (true, None, 1u64),
+        (false, None, 2),
+        (true, Some((3, 2)), 3),
+        (false, Some((1, 1)), 4),
+        (true, Some((2, 1)), 5),
+    ] {
         println!("seed {seed}");
-        let job = render_job(&[1, 2, 3, 4, 5], video);
+        let mut job = render_job(&[1, 2, 3, 4, 5], video);
+        if let JobKind::Render(spec) = &mut job.kind {
+            spec.tiles = tiles.map(|(columns, rows)| tatau_model::Grid { columns, rows });
+        }
         let mut tasks = states(&next(&job, &Progress { tasks: &[] }), TaskState::Ready);
-        let (mut finished, mut accepted, mut random) = (0, 0, seed);
+        let (mut finishes, mut accepted, mut random) = (0, 0, seed);
+        let mut tiles: std::collections::HashMap<i32, usize> = Default::default();
         while let Some(open) = pick(&tasks, &mut random) {
             assert!(!is_last(&job, accepted), "done, yet task {open} is open");
             tasks[open].1 = TaskState::Accepted;
             accepted += 1;
             let work = tasks[open].0.clone();
-            finished += usize::from(matches!(work, Work::Finish { .. }));
-            let followed = after_accept(&job, &work, finished);
+            finishes += usize::from(matches!(work, Work::Finish { .. }));
+            let tiles = match work {
+                Work::Render { frame, tile: Some(_) } => {
+                    let done = tiles.entry(frame).or_default();
+                    *done += 1;
+                    *done
+                }
+                _ => 0,
+            };
+            let followed = after_accept(&job, &work, Accepted { finishes, tiles });
             assert_eq!(next(&job, &Progress { tasks: &tasks }), followed, "after {work:?}");
             tasks.extend(states(&followed, TaskState::Ready));
         }
@@ -62,8 +82,10 @@ fn pick(tasks: &[(Work, TaskState)], random: &mut u64) -> Option<usize> {
 #[test]
 fn a_failed_frame_gets_no_picture_and_no_second_task() {
     let job = render_job(&[1, 2], true);
-    let tasks =
-        [(Work::Render { frame: 1 }, TaskState::Failed), (Work::Render { frame: 2 }, TaskState::Accepted)];
+    let tasks = [
+        (Work::Render { frame: 1, tile: None }, TaskState::Failed),
+        (Work::Render { frame: 2, tile: None }, TaskState::Accepted),
+    ];
     assert_eq!(next(&job, &Progress { tasks: &tasks }), vec![Work::Finish { frame: 2 }]);
 }
 
@@ -76,18 +98,21 @@ fn a_preview_is_the_first_the_middle_and_the_last_frame_until_it_is_approved() {
     };
     set(&mut job, Preview::Waiting);
     let first = next(&job, &Progress { tasks: &[] });
-    assert_eq!(first, [3, 5, 9].map(|frame| Work::Render { frame }));
+    assert_eq!(first, [3, 5, 9].map(|frame| Work::Render { frame, tile: None }));
     assert!(!preview_is_ready(&job, 5) && preview_is_ready(&job, 6));
     assert_eq!(total_tasks(&job), 10, "the whole job is still all of it");
     let accepted = states(&first, TaskState::Accepted);
     let pictures = first.iter().map(|w| match w {
-        Work::Render { frame } => (Work::Finish { frame: *frame }, TaskState::Accepted),
+        Work::Render { frame, .. } => (Work::Finish { frame: *frame }, TaskState::Accepted),
         other => panic!("{other:?}"),
     });
     let there: Vec<_> = accepted.into_iter().chain(pictures).collect();
     assert_eq!(next(&job, &Progress { tasks: &there }), vec![]);
     set(&mut job, Preview::Approved);
-    assert_eq!(next(&job, &Progress { tasks: &there }), [7, 4].map(|frame| Work::Render { frame }));
+    assert_eq!(
+        next(&job, &Progress { tasks: &there }),
+        [7, 4].map(|frame| Work::Render { frame, tile: None })
+    );
     assert!(!preview_is_ready(&job, 6));
 
     let mut small = render_job(&[1, 2, 3], false);

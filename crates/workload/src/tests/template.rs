@@ -30,7 +30,7 @@ fn our_templates_are_valid_open_job_descriptions() {
 #[test]
 fn what_orders_carry_fits_the_templates() {
     let job = crate::fixtures::render_job(&[1, 2], true);
-    let work = tatau_model::Work::Render { frame: 1 };
+    let work = tatau_model::Work::Render { frame: 1, tile: None };
     let order = crate::order::task_order(&job, None, tatau_model::AttemptId(1), &work, vec![], 1).unwrap();
     instantiate(&order.session.template, &order.session.parameters);
     let session = crate::order::request_session("blender-5.0", "/in/scene/a.blend", None);

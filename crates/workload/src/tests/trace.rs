@@ -54,7 +54,7 @@ fn whatever_is_no_trace_is_refused() {
 #[test]
 fn names_are_those_of_the_runtime() {
     assert_eq!(
-        expected_files(&Work::Render { frame: 1 }),
+        expected_files(&Work::Render { frame: 1, tile: None }),
         ["frame_0001.exr", "frame_0001.tiles", "result.json"]
     );
     assert_eq!(expected_files(&Work::Finish { frame: -5 }), ["frame_-005.png", "result.json"]);
@@ -73,7 +73,7 @@ fn delivered(files: &[(&str, u64)]) -> Vec<OutputFile> {
 
 #[test]
 fn deliveries_are_complete_without_extras_and_of_possible_size() {
-    let work = Work::Render { frame: 1 };
+    let work = Work::Render { frame: 1, tile: None };
     let good = [("result.json", 200), ("frame_0001.tiles", 1_302), ("frame_0001.exr", 1_400_000)];
     let job = render_job(&[1], true);
     let both = |files: &[(&str, u64)]| {
@@ -110,10 +110,13 @@ fn the_trace_root_of_work_without_a_trace_is_its_manifest() {
     let files = delivered(&[("frame_0001.png", 10), ("result.json", 10)]);
     let none = |_: &str| None;
     assert_eq!(task_root(&Work::Finish { frame: 1 }, &files, &none), Ok(manifest_root(&files)));
-    assert!(task_root(&Work::Render { frame: 1 }, &files, &none).is_err(), "a missing trace is no empty one");
+    assert!(
+        task_root(&Work::Render { frame: 1, tile: None }, &files, &none).is_err(),
+        "a missing trace is no empty one"
+    );
     let read = |name: &str| (name == "frame_0001.tiles").then(|| tiles_file(64, 64, 64, 4, 1));
     assert_eq!(
-        task_root(&Work::Render { frame: 1 }, &files, &read),
+        task_root(&Work::Render { frame: 1, tile: None }, &files, &read),
         Ok(trace_root(64, 64, 4, &[[0; 32]]).unwrap())
     );
 }

@@ -5,7 +5,7 @@ use tatau_model::{Rect, amount::NANO};
 #[test]
 fn frames_weigh_their_pixel_samples_and_other_work_one() {
     let job = render_job(&[1], true);
-    assert_eq!(units(&Work::Render { frame: 1 }, &job), 480 * 270 * 64);
+    assert_eq!(units(&Work::Render { frame: 1, tile: None }, &job), 480 * 270 * 64);
     assert_eq!(units(&Work::Benchmark, &benchmark_job()), u64::from(256 * 256 * BENCHMARK.samples));
     for (work, job) in
         [(Work::Finish { frame: 1 }, &job), (Work::Video, &job), (Work::Inspect, &inspect_job())]
@@ -17,7 +17,7 @@ fn frames_weigh_their_pixel_samples_and_other_work_one() {
 #[test]
 fn reference_times_grow_with_the_work_and_are_never_nothing() {
     let mut job = render_job(&[1], true);
-    assert_eq!(reference_ms(&Work::Render { frame: 1 }, &job), 160);
+    assert_eq!(reference_ms(&Work::Render { frame: 1, tile: None }, &job), 160);
     let small = (reference_ms(&Work::Finish { frame: 1 }, &job), reference_ms(&Work::Video, &job));
     if let JobKind::Render(spec) = &mut job.kind {
         (spec.width, spec.height, spec.frames) = (16_384, 16_384, (1..=20_000).collect());
@@ -30,7 +30,7 @@ fn reference_times_grow_with_the_work_and_are_never_nothing() {
     }
     assert_eq!(reference_ms(&Work::Finish { frame: 1 }, &job), 777, "denoising is paid for as it was probed");
     job.reference_ms = 0;
-    assert_eq!(reference_ms(&Work::Render { frame: 1 }, &job), 1);
+    assert_eq!(reference_ms(&Work::Render { frame: 1, tile: None }, &job), 1);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn light_audits_are_light() {
     job.reference_ms = 1_000_000;
     let crop = Rect { x: 0, y: 0, w: 48, h: 27 };
     let crops = AuditWork::Crops { crops: vec![crop, crop] };
-    let work = Work::Render { frame: 1 };
+    let work = Work::Render { frame: 1, tile: None };
     assert_eq!(audit_reference_ms(&crops, &work, &job), 20_000 + AUDIT_OVERHEAD_REFERENCE_MS);
     assert_eq!(audit_reference_ms(&AuditWork::Rerun, &work, &job), 1_000_000);
 }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::HashSet;
 use tatau_engine::{Config, Event, NewJob, NodeChange, Proof, Refusal, Reply, State, sanity_check, step};
 use tatau_model::{
-    Address, Amount, AttemptId, AttemptState, AuditId, BlobId, Card, CardKind, Change, Digest, JobId,
+    Address, Amount, AttemptId, AttemptState, AuditId, BlobId, Card, CardKind, Change, Digest, Grid, JobId,
     JobKind, JobState, Millis, Node, NodeSettings, Offer, OutputFile, Preview, Receipt, RenderSpec, Strategy,
 };
 
@@ -177,6 +177,8 @@ impl World {
             video: true,
             layered: None,
             preview,
+            // Every other job is rendered in tiles.
+            tiles: (self.requests % 2 == 0).then_some(Grid { columns: 2, rows: 1 }),
         };
         NewJob {
             owner: self.buyer,

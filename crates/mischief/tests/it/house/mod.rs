@@ -209,10 +209,16 @@ impl House {
 
     /// Makes the tiny scene.
     pub fn tiny_scene(&self, frames: u32) -> PathBuf {
-        let folder = self.home.path().join("studio");
+        self.scene("studio", frames, (96, 54))
+    }
+
+    /// A scene with so many frames of that size, in a folder of that name.
+    pub fn scene(&self, name: &str, frames: u32, (width, height): (u32, u32)) -> PathBuf {
+        let folder = self.home.path().join(name);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/house/tiny_scene.py");
         let mut command = Command::new(&self.python);
-        let made = command.arg("-sE").arg(script).arg(&folder).arg(frames.to_string()).output().unwrap();
+        let numbers = [frames, width, height].map(|number| number.to_string());
+        let made = command.arg("-sE").arg(script).arg(&folder).args(numbers).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         folder.join("scene.blend")
     }
@@ -228,6 +234,11 @@ impl House {
 
     /// Submits a job like `model` (rendered before) again, under another request key.
     pub fn again(&self, model: &Job, inspection: JobId, frames: &str, key: &str) -> JobId {
+        self.again_in(model, inspection, frames, key, "off")
+    }
+
+    /// The same in tiles.
+    pub fn again_in(&self, model: &Job, inspection: JobId, frames: &str, key: &str, tiles: &str) -> JobId {
         let buyer = self.client(Credentials::Key(self.key("buyer")));
         let bundle = tatau_workload::template::render_bundle(
             key,
@@ -250,6 +261,7 @@ impl House {
             class: None,
             strategy: Strategy::Fastest,
             fresh: true,
+            tiles: tiles.into(),
             machines: tatau_model::Machines::default(),
             cap: Amount::tatau(5),
             request_key: key.into(),

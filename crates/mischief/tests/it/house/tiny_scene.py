@@ -1,4 +1,4 @@
-"""Builds a scene that renders in a blink: `tiny_scene.py OUT_DIR FRAMES`. Noise in every pixel, motion in every frame."""
+"""Builds a scene that renders in a blink: `tiny_scene.py OUT_DIR FRAMES [WIDTH HEIGHT]`. Noise in every pixel, motion in every frame."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ def material(name, colour, roughness):
     return made
 
 
-def build(frames):
+def build(frames, width, height):
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     bpy.ops.mesh.primitive_plane_add(size=60)
@@ -34,16 +34,16 @@ def build(frames):
         camera.keyframe_insert("location", frame=frame)
     scene.frame_start, scene.frame_end = 1, frames
     scene.render.engine = "CYCLES"
-    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = WIDTH, HEIGHT, 100
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
     scene.cycles.samples, scene.cycles.seed = SAMPLES, 7
     scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
 
 
-def main(folder, frames):
+def main(folder, frames, width=WIDTH, height=HEIGHT):
     os.makedirs(folder, exist_ok=True)
-    build(int(frames))
+    build(int(frames), int(width), int(height))
     bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "scene.blend"), compress=False)
 
 
 if __name__ == "__main__":
-    main(sys.argv[-2], sys.argv[-1])
+    main(*sys.argv[1:])

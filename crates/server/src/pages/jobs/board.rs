@@ -37,6 +37,9 @@ pub(crate) struct Board {
 /// The tasks of one frame.
 #[derive(Default)]
 pub(super) struct Pair {
+    /// Tasks of tiles, where the frame is rendered in tiles.
+    pub tiles: BTreeMap<u16, TaskId>,
+    /// The task that leaves the whole raw frame.
     pub render: Option<TaskId>,
     pub picture: Option<TaskId>,
 }
@@ -127,7 +130,12 @@ impl Board {
     fn take(&mut self, history: crate::archive::History) -> Option<i32> {
         let id = history.task.id;
         let frame = match &history.task.work {
-            Work::Render { frame } => {
+            Work::Render { frame, tile: Some(tile) } => {
+                let tiles = &mut self.frames.entry(*frame).or_default().tiles;
+                tiles.insert(*tile, id);
+                Some(*frame)
+            }
+            Work::Render { frame, tile: None } | Work::Stitch { frame } => {
                 self.frames.entry(*frame).or_default().render = Some(id);
                 Some(*frame)
             }

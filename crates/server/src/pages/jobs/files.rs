@@ -34,7 +34,12 @@ pub(super) enum Kind {
 
 /// By the name that the platform gave it. `None`: a report or a trace, which are the platform's own.
 pub(super) fn kind(name: &str) -> Option<Kind> {
-    match name.rsplit_once('.')?.1 {
+    let (stem, kind) = name.rsplit_once('.')?;
+    // Of tiles the buyer gets the frame that is joined from them.
+    if stem.contains("_tile_") {
+        return None;
+    }
+    match kind {
         "png" => Some(Kind::Picture),
         "exr" => Some(Kind::Raw),
         "mp4" => Some(Kind::Video),

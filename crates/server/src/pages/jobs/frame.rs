@@ -48,7 +48,7 @@ pub(crate) async fn frame(
     let wanted: Vec<TaskId> = {
         let board = watched.board.lock().await;
         let pair = board.frames.get(&frame).ok_or_else(absent)?;
-        pair.render.into_iter().chain(pair.picture).collect()
+        pair.tiles.values().copied().chain(pair.render).chain(pair.picture).collect()
     };
     let mut tasks = Vec::new();
     for history in app.archive.histories(wanted).await? {
@@ -57,12 +57,14 @@ pub(crate) async fn frame(
             accepted.into_iter().flat_map(|a| &a.outputs).filter(|f| files::kind(&f.name).is_some());
         let files = results.map(|f| (f.name.clone(), words::bytes(f.bytes))).collect();
         let label = match history.task.work {
-            Work::Render { .. } => "the frame itself",
-            _ => "its picture",
+            Work::Render { tile: Some(tile), .. } => format!("tile {}", u32::from(tile) + 1),
+            Work::Render { .. } => "the frame itself".to_owned(),
+            Work::Stitch { .. } => "the frame, joined from its tiles".to_owned(),
+            _ => "its picture".to_owned(),
         };
         tasks.push(One {
             task: history.task.id,
-            what: capital(label).trim_end_matches('.').to_owned(),
+            what: capital(&label).trim_end_matches('.').to_owned(),
             state: history.task.state.name(),
             story: story(&history).iter().map(|line| capital(line)).collect(),
             files,

@@ -2,7 +2,7 @@
 //! at first and in the stream later. Nothing in them is of one session: all who look share them.
 
 use super::{
-    board::Board,
+    board::{Board, Pair},
     energy::{self, Energy},
     files::{self, Kind, kind},
     piece::Piece,
@@ -103,7 +103,7 @@ struct Cell {
     frame: i32,
     /// Name and address of the picture, with what makes the address change with it.
     picture: Option<(String, String)>,
-    says: &'static str,
+    says: String,
     again: usize,
 }
 
@@ -227,10 +227,21 @@ pub(super) fn cell(board: &Board, frame: i32) -> Result<String, ApiError> {
         id: board.job.id,
         frame,
         picture,
-        says: says(render, finish, board.job.state.is_ended()),
+        says: pair
+            .filter(|_| render.is_none())
+            .and_then(|pair| tiles(board, pair))
+            .unwrap_or_else(|| says(render, finish, board.job.state.is_ended()).to_owned()),
         again: render.map_or(0, |piece| piece.lost) + finish.map_or(0, |piece| piece.lost),
     };
     cell.render().map_err(|e| ApiError::internal(&e))
+}
+
+/// Of a frame in tiles, how many are there.
+fn tiles(board: &Board, pair: &Pair) -> Option<String> {
+    let done = pair.tiles.values().filter(|id| board.accepted(Some(**id)).is_some()).count();
+    let begun =
+        pair.tiles.values().any(|id| board.piece(Some(*id)).is_some_and(|p| p.state != TaskState::Ready));
+    (begun && !board.job.state.is_ended()).then(|| format!("{done} of {} tiles", pair.tiles.len()))
 }
 
 fn says(render: Option<&Piece>, finish: Option<&Piece>, ended: bool) -> &'static str {

@@ -120,6 +120,7 @@ async fn order(
         machines: machines(who, wish)?,
         cap,
         fresh: wish.again > 0,
+        tiles: String::new(),
         request_key,
     })
 }

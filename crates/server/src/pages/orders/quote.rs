@@ -162,7 +162,12 @@ pub(super) async fn prices(
 
 /// How the form asks. Whoever orders the same once more wants it rendered once more.
 pub(super) fn asked(found: &Inspected, wish: &Wish) -> make::Asked {
-    make::Asked { video: wish.video, who: found.job.machines.who, fresh: wish.again > 0 }
+    make::Asked {
+        video: wish.video,
+        who: found.job.machines.who,
+        fresh: wish.again > 0,
+        tiles: String::new(),
+    }
 }
 
 /// Frames of the wish, or the scene's own.
@@ -258,7 +263,7 @@ mod tests {
             row("cpu", Strategy::Fastest, 4, 600),
             row("rtx-3090", Strategy::Balanced, 5, 100),
         ];
-        Quote { frames: 24, known: 0, reference_ms: 10, fee_ppm: 50_000, rows }
+        Quote { frames: 24, known: 0, reference_ms: 10, tiles: "off".into(), fee_ppm: 50_000, rows }
     }
 
     #[test]

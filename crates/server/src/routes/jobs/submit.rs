@@ -1,7 +1,7 @@
 //! `POST /v1/jobs`: an inspection, or a render job with a bundle and a finished inspection.
 
 use crate::{
-    app::App, auth::Call, error::ApiError, known, routes::platform::show::INSPECTION_CAP, view, work,
+    app::App, auth::Call, error::ApiError, known, routes::platform::show::INSPECTION_CAP, tiling, view, work,
 };
 use axum::{Json, extract::State};
 use std::sync::Arc;
@@ -120,6 +120,7 @@ async fn render(
     }
     let mut spec = found.spec(&frames, request.video)?;
     spec.preview = if request.preview { Preview::Waiting } else { Preview::None };
+    spec.tiles = tiling::grid(app, &found, &spec, request.machines.who, &request.tiles).await?;
     let reference_ms = found.reference_ms()?;
     let memory_mib = inspection::memory_mib(&found.report, &spec);
     let known = if request.fresh { Vec::new() } else { known::results(app, &found.job, &spec).await? };

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     auth::Call,
     error::ApiError,
-    known,
+    known, tiling,
     work::{self, Inspected},
 };
 use axum::{Json, extract::State as Shared};
@@ -15,24 +15,27 @@ use tatau_model::{Amount, Clock, Job, Millis, SystemClock, Who};
 use tatau_workload::{
     frames, inspection,
     quote::{self as workload_quote, OfferLine, Wanted},
+    tiles::Wish as Tiles,
     units,
 };
 
 pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Json<Quote>, ApiError> {
     let owner = call.account(&app).await?;
-    let QuoteRequest { inspection, frames, video, who, fresh } = call.json()?;
+    let QuoteRequest { inspection, frames, video, who, fresh, tiles } = call.json()?;
     let found = work::inspected(&app, inspection, owner).await?;
     let frames = frames::parse(&frames).map_err(|e| ApiError::invalid(e.to_string()))?;
-    quote(&app, &found, &frames, Asked { video, who, fresh }).await.map(Json)
+    quote(&app, &found, &frames, Asked { video, who, fresh, tiles }).await.map(Json)
 }
 
 /// How frames are asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub video: bool,
     pub who: Who,
     /// Results of earlier jobs are not taken over.
     pub fresh: bool,
+    /// `auto`, `off`, or columns and rows.
+    pub tiles: String,
 }
 
 /// What so many frames of an inspected scene would cost and take now.
@@ -40,9 +43,10 @@ pub(crate) async fn quote(
     app: &App,
     found: &Inspected,
     frames: &[i32],
-    Asked { video, who, fresh }: Asked,
+    Asked { video, who, fresh, tiles }: Asked,
 ) -> Result<Quote, ApiError> {
-    let spec = found.spec(frames, video)?;
+    let mut spec = found.spec(frames, video)?;
+    spec.tiles = tiling::grid(app, found, &spec, who, &tiles).await?;
     let reference_ms = found.reference_ms()?;
     let known = if fresh { 0 } else { known::frames(&known::results(app, &found.job, &spec).await?) };
     let mut job = found.job.clone();
@@ -51,7 +55,7 @@ pub(crate) async fn quote(
     let now = SystemClock.now();
     let offers = app.writer.read(move |state| offers(state, &job, now)).await?;
     let wanted = Wanted {
-        reference_ms,
+        frame_parts: units::frame_parts(&spec, reference_ms),
         frames: frames.len() as u64,
         known: u64::from(known),
         picture_reference_ms: units::picture_reference_ms(&spec),
@@ -70,11 +74,12 @@ pub(crate) async fn quote(
         time_ms: row.time_ms,
     });
     let frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-    Ok(Quote { frames, known, reference_ms, fee_ppm: app.config.fee_ppm, rows: rows.collect() })
+    let tiles = spec.tiles.map_or_else(|| Tiles::Off.to_string(), |grid| grid.to_string());
+    Ok(Quote { frames, known, reference_ms, tiles, fee_ppm: app.config.fee_ppm, rows: rows.collect() })
 }
 
 /// Placed cards of online nodes that take such a job's work now. Work on one's own machines costs nothing.
-fn offers(state: &State, job: &Job, now: Millis) -> Vec<OfferLine> {
+pub(crate) fn offers(state: &State, job: &Job, now: Millis) -> Vec<OfferLine> {
     let mut lines: BTreeMap<(&'static str, u64, Amount), u32> = BTreeMap::new();
     let open = state.nodes().filter(|n| {
         n.offer.provides

@@ -169,6 +169,7 @@ impl Made {
             video: true,
             layered: None,
             preview: Preview::None,
+            tiles: None,
         };
         Self::new(id, owner, name, JobKind::Render(spec), None, state)
     }

@@ -80,6 +80,7 @@ impl Market {
             video: true,
             layered: None,
             preview: Preview::None,
+            tiles: None,
         };
         event.changes.push(Change::Job(Box::new(Job {
             id,
@@ -108,7 +109,7 @@ impl Market {
             event.changes.push(Change::Task(Box::new(Task {
                 id: TaskId(self.last.1 + n),
                 job: id,
-                work: Work::Render { frame: n as i32 },
+                work: Work::Render { frame: n as i32, tile: None },
                 state: TaskState::Ready,
                 attempts: 0,
                 current: None,
