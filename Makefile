@@ -38,7 +38,7 @@ build: setup ## The binary, target/debug/tatau (one profile builds everything)
 setup: ## System packages and uv
 	@scripts/setup
 
-env: build ## The Blender environment (a 900 MB download the first time)
+env: build ## The Blender environment (a 900 MB download the first time; tests add an older one)
 	@target/debug/tatau provide environment blender-5.0
 
 clean: ## Remove what was built here (the downloaded environments stay in .cache)

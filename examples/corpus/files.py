@@ -7,7 +7,7 @@ import struct
 import wave
 
 import bpy
-from stage import paint, scene, textured, turned
+from stage import paint, scene, textured, turned, with_nodes
 
 PATTERN = [(0.8, 0.2, 0.1), (0.1, 0.7, 0.2), (0.2, 0.3, 0.9), (0.9, 0.8, 0.1), (0.6, 0.1, 0.7), (0.1, 0.8, 0.8)]
 
@@ -171,7 +171,7 @@ def openvdb(stage):
     item = bpy.data.objects.new("cloud", data)
     item.location, item.scale = (0, 0, 1.3), (1.2, 1.2, 1.2)
     stage.scene.collection.objects.link(item)
-    made = bpy.data.materials.new("cloud")
+    made = with_nodes(bpy.data.materials.new("cloud"))
     tree = made.node_tree
     tree.nodes.remove(tree.nodes["Principled BSDF"])
     shader = tree.nodes.new("ShaderNodeVolumePrincipled")

@@ -16,7 +16,7 @@ import motion  # noqa: E402, F401
 import output  # noqa: E402, F401
 import refused  # noqa: E402, F401
 import surfaces  # noqa: E402, F401
-from stage import ROWS, Stage  # noqa: E402
+from stage import ROWS, Stage, medium  # noqa: E402
 
 
 def make(row, folder):
@@ -34,7 +34,7 @@ def render_at_home(row, file):
         row.local(file)
     image = scene.render.image_settings
     modes = (image.color_mode, image.views_format, image.stereo_3d_format.display_mode)
-    image.media_type = "IMAGE"
+    medium(image, "IMAGE")
     image.file_format, image.color_depth = "PNG", "8"
     image.color_mode = modes[0] if modes[0] in ("RGB", "RGBA") else "RGB"
     if scene.render.use_multiview:  # one file: what is delivered
@@ -53,7 +53,7 @@ def main(arguments):
     out, *names = [argument for argument in arguments if argument != "--local"]
     listed = []
     for row in ROWS.values():
-        if names and row.name not in names:
+        if names and row.name not in names or bpy.app.version < row.since:
             continue
         file = make(row, os.path.join(out, row.name))
         if local and not row.refused and not row.missing:

@@ -3,24 +3,29 @@
 import math
 
 import bpy
-from stage import paint, scene, turned
+from stage import medium, paint, scene, turned
 
 EQUIRECTANGULAR = {"kind": "equirectangular", "full": True, "stereo": None}
 
 
 def multilayer(stage):
     image = stage.scene.render.image_settings
-    image.media_type = "MULTI_LAYER_IMAGE"
+    medium(image, "MULTI_LAYER_IMAGE")
     image.file_format, image.color_depth = "OPEN_EXR_MULTILAYER", "32"
 
 
 def compositor(stage):
     """An empty compositor with its output; `(tree, render layers, output)`."""
-    tree = bpy.data.node_groups.new("comp", "CompositorNodeTree")
-    tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-    layers, out = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroupOutput")
+    if bpy.app.version < (5, 0):
+        stage.scene.use_nodes = True
+        tree, last = stage.scene.node_tree, "CompositorNodeComposite"
+        tree.nodes.clear()
+    else:
+        tree, last = bpy.data.node_groups.new("comp", "CompositorNodeTree"), "NodeGroupOutput"
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        stage.scene.compositing_node_group = tree
+    layers, out = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new(last)
     layers.scene = stage.scene
-    stage.scene.compositing_node_group = tree
     stage.scene.render.use_compositing = True
     return tree, layers, out
 
@@ -191,7 +196,7 @@ def view_transform(stage):
     view.curve_mapping.update()
 
 
-@scene(report={"denoise": True, "compositor": False})
+@scene(report={"denoise": True, "compositor": False}, since=(5, 0))
 def wide_gamut(stage):
     """A wide working space, another display, a look of its own, 16 bits asked for: the picture has 8."""
     stage.monkey().data.materials.append(paint("green", (0.0, 0.9, 0.1)))
@@ -222,11 +227,11 @@ def file_output(stage):
     tree.links.new(layers.outputs["Image"], tint.inputs["Image"])
     tree.links.new(tint.outputs["Image"], out.inputs[0])
     writer = tree.nodes.new("CompositorNodeOutputFile")
-    writer.directory = stage.path("elsewhere") + "/"
+    setattr(writer, "directory" if hasattr(writer, "directory") else "base_path", stage.path("elsewhere") + "/")
 
 
 @scene(refused="sequencer", words="Sequencer")
 def edited(stage):
     """A cut in the video sequencer."""
     strips = stage.scene.sequence_editor_create().strips
-    strips.new_effect("red", "COLOR", 1, 1, length=5)
+    strips.new_effect("red", "COLOR", 1, 1, **({"frame_end": 6} if bpy.app.version < (5, 0) else {"length": 5}))

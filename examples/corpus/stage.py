@@ -13,6 +13,19 @@ SIZE = (160, 90)
 SAMPLES = 8
 
 
+def medium(image, kind):
+    """Chooses one image or many layers, where this Blender wants to know it."""
+    if hasattr(image, "media_type"):
+        image.media_type = kind
+
+
+def with_nodes(block):
+    """A material or world whose nodes are on; since 5.0 there is nothing else."""
+    if bpy.app.version < (5, 0):
+        block.use_nodes = True
+    return block
+
+
 @dataclass
 class Row:
     """A scene and what must become of it."""
@@ -28,6 +41,7 @@ class Row:
     report: dict = field(default_factory=dict)  # keys of the report and their values
     equal: float = 0.999  # least share of pixels of the picture that equal Blender's own
     most: int = 1  # largest difference of a pixel, of 255
+    since: tuple = (4, 5)  # the first Blender that can make it
     opens: bool = True  # whether Blender opens it at all
     local: object = None  # what the artist's own computer does differently, before it renders
 
@@ -109,7 +123,7 @@ def furnish(scene):
     scene.render.resolution_x, scene.render.resolution_y = SIZE
     scene.render.image_settings.color_mode = "RGB"
     scene.frame_end = 6
-    world = bpy.data.worlds.new("world")
+    world = with_nodes(bpy.data.worlds.new("world"))
     world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.25, 0.35, 0.5, 1)
     scene.world = world
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
@@ -128,7 +142,7 @@ def furnish(scene):
 
 def paint(name, colour, roughness=0.5):
     """A new material of one colour."""
-    made = bpy.data.materials.new(name)
+    made = with_nodes(bpy.data.materials.new(name))
     made.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = (*colour, 1)
     made.node_tree.nodes["Principled BSDF"].inputs["Roughness"].default_value = roughness
     return made

@@ -3,11 +3,11 @@
 import math
 
 import bpy
-from stage import paint, scene, turned
+from stage import paint, scene, turned, with_nodes
 
 
 def fog(item, density=0.25):
-    made = bpy.data.materials.new("fog")
+    made = with_nodes(bpy.data.materials.new("fog"))
     tree = made.node_tree
     tree.nodes.remove(tree.nodes["Principled BSDF"])
     scatter = tree.nodes.new("ShaderNodeVolumeScatter")
@@ -64,7 +64,8 @@ def displaced(stage):
     tree.links.new(height.outputs[0], tree.nodes["Material Output"].inputs["Displacement"])
     ground.data.materials.append(made)
     subdivision = ground.modifiers.new("dice", "SUBSURF")
-    subdivision.use_adaptive_subdivision = True
+    if hasattr(subdivision, "use_adaptive_subdivision"):  # an experiment before 5.0
+        subdivision.use_adaptive_subdivision = True
     stage.scene.cycles.dicing_rate = 2
 
 

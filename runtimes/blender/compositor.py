@@ -10,21 +10,22 @@ from blender import bpy
 
 import passes
 import scenes
+import versions
 from exr import split_views
 from faults import Fault, one_line
 
 LAYERS = "CompositorNodeRLayers"
 MATTE = "CompositorNodeCryptomatteV2"
 WRITERS = ("CompositorNodeOutputFile",)
-IDLE = (LAYERS, "CompositorNodeViewer", "NodeGroupOutput", "NodeGroupInput", "NodeFrame", "NodeReroute")
+IDLE = (LAYERS, "CompositorNodeViewer", "CompositorNodeComposite", "NodeGroupOutput", "NodeGroupInput", "NodeFrame", "NodeReroute")
 DEPTH = 16
-QUALITY = {"HIGH": "High", "BALANCED": "Balanced", "FAST": "Fast"}
-PREFILTER = {"NONE": "None", "FAST": "Fast", "ACCURATE": "Accurate"}
+QUALITY = ("HIGH", "BALANCED", "FAST")
+PREFILTER = ("ACCURATE", "FAST", "NONE")
 
 
 def active(scene):
     """Whether the compositor changes the picture: beyond handing the first layer through."""
-    tree = scene.compositing_node_group
+    tree = versions.compositor_tree(scene)
     if not scene.render.use_compositing or tree is None or not outputs(tree):
         return False
     nodes = [node for node in walk(tree) if not node.mute]
@@ -33,8 +34,8 @@ def active(scene):
 
 
 def outputs(tree):
-    """The links into the output of a tree."""
-    return [link for node in tree.nodes if node.bl_idname == "NodeGroupOutput" for socket in node.inputs for link in socket.links]
+    """The links into the output of the scene's tree."""
+    return [link for node in tree.nodes if node.bl_idname == versions.TREE_OUTPUT for socket in node.inputs for link in socket.links]
 
 
 def walk(tree, depth=0):
@@ -51,7 +52,7 @@ def faults(scene):
     if not active(scene):
         return []
     found, known = [], [layer.name for layer in passes.layers(scene)]
-    for node in walk(scene.compositing_node_group):
+    for node in walk(versions.compositor_tree(scene)):
         if node.mute or node.bl_idname not in (LAYERS, MATTE) or node.bl_idname == MATTE and node.source != "RENDER":
             continue
         label = one_line(node.name, 60)
@@ -63,42 +64,42 @@ def faults(scene):
 
 
 def warnings(scene):
-    tree = scene.compositing_node_group
+    tree = versions.compositor_tree(scene)
     writes = active(scene) and any(node.bl_idname in WRITERS and not node.mute for node in walk(tree))
     return [("file_output", "The compositor's File Output nodes write nothing here; the picture of the compositor's own output is delivered.")] if writes else []
 
 
 class Swapped:
-    """While it is entered the scene's compositor works on the layered frame `exr`; afterwards all is as before.
+    """While it is entered the compositor of the scene that it gives works on the layered frame `exr`; afterwards all is as before.
 
     `folder` takes the parts of a frame with two eyes: the image node of Blender shows the left one to both.
     """
 
     def __init__(self, scene, opened, exr, folder):
         self.scene, self.made, self.images = scene, [], {}
+        self.changed = versions.Compositor(scene)
         self.eyes = {None: exr}
         if scene.render.use_multiview:
             self.eyes = {eye: os.path.join(folder, f"{eye}.exr") for eye in ("left", "right")}
             split_views(opened, self.eyes)
 
     def __enter__(self):
-        scene = self.scene
-        self.kept = scene.compositing_node_group, scene.render.use_compositing
+        target = self.changed.__enter__().scene
         try:
             for eye, file in self.eyes.items():
                 self.images[eye] = bpy.data.images.load(file, check_existing=False)
-            tree = self.copy(scene.compositing_node_group) if active(scene) else self.plain()
+            self.fill(target, active(self.scene))
         except RuntimeError as error:
             self.__exit__()
             raise Fault("bad_file", f"Blender cannot read the image ({scenes.words(error)}).") from None
         except BaseException:
             self.__exit__()
             raise
-        scene.compositing_node_group, scene.render.use_compositing = tree, True
-        return self
+        target.render.use_compositing = True
+        return target
 
     def __exit__(self, *_):
-        self.scene.compositing_node_group, self.scene.render.use_compositing = self.kept
+        self.changed.__exit__()
         for tree in reversed(self.made):
             bpy.data.node_groups.remove(tree)
         for image in self.images.values():
@@ -107,30 +108,47 @@ class Swapped:
             if eye is not None:
                 os.unlink(file)
 
-    def plain(self):
+    def fill(self, target, keep):
+        """Gives the scene `target` its compositor: its own with the frame's layers, or (not `keep`) the bare layers."""
+        if versions.OWN_TREES:
+            if keep:
+                self.swap(target.node_tree)
+            else:
+                self.plain(target.node_tree)
+        elif keep:
+            target.compositing_node_group = self.copy(target.compositing_node_group)
+        else:
+            tree = bpy.data.node_groups.new("finish", "CompositorNodeTree")
+            self.made.append(tree)
+            tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+            self.plain(tree)
+            target.compositing_node_group = tree
+
+    def plain(self, tree):
         """A compositor that hands the first layer through, denoised where it is."""
-        tree = bpy.data.node_groups.new("finish", "CompositorNodeTree")
-        self.made.append(tree)
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        out = tree.nodes.new("NodeGroupOutput")
+        tree.nodes.clear()
+        out = tree.nodes.new(versions.TREE_OUTPUT)
         self.link(tree, passes.layers(self.scene)[0].name, {"Image": [out.inputs[0]]})
-        return tree
 
     def copy(self, tree, depth=0):
         """A copy of `tree` and of its groups in which the frame's layers stand for the render."""
         made = tree.copy()
         self.made.append(made)
-        for node in list(made.nodes):
+        self.swap(made, depth)
+        return made
+
+    def swap(self, tree, depth=0):
+        """Puts the frame's layers in the place of the render, in `tree` and in copies of its groups."""
+        for node in list(tree.nodes):
             inner = getattr(node, "node_tree", None)
             if node.bl_idname in WRITERS + ("CompositorNodeViewer",):
-                made.nodes.remove(node)
+                tree.nodes.remove(node)
             elif node.bl_idname == LAYERS:
-                self.replace(made, node)
+                self.replace(tree, node)
             elif node.bl_idname == MATTE and node.source == "RENDER":
                 node.source, node.image = "IMAGE", next(iter(self.images.values()))
             elif inner is not None and depth < DEPTH:
                 node.node_tree = self.copy(inner, depth + 1)
-        return made
 
     def replace(self, tree, node):
         targets = {socket.name: [link.to_socket for link in socket.links] for socket in node.outputs if socket.links}
@@ -150,9 +168,8 @@ class Swapped:
     def denoise(self, tree, source):
         """OpenImageDenoise with the settings that the scene gives Cycles; the same filter (CALIBRATION.md)."""
         cycles, node = self.scene.cycles, tree.nodes.new("CompositorNodeDenoise")
-        node.inputs["HDR"].default_value = True
-        node.inputs["Quality"].default_value = QUALITY.get(cycles.denoising_quality, "High")
-        node.inputs["Prefilter"].default_value = PREFILTER.get(cycles.denoising_prefilter, "Accurate")
+        quality, prefilter = cycles.denoising_quality, cycles.denoising_prefilter
+        versions.set_denoise(node, quality if quality in QUALITY else QUALITY[0], prefilter if prefilter in PREFILTER else PREFILTER[0])
         tree.links.new(source.socket("Image"), node.inputs["Image"])
         for name in {"RGB": (), "RGB_ALBEDO": ("Albedo",)}.get(cycles.denoising_input_passes, ("Albedo", "Normal")):
             tree.links.new(source.socket(f"Denoising {name}"), node.inputs[name])

@@ -11,6 +11,7 @@ import frozen
 import refusals
 import render
 import scenes
+import versions
 from exr import Exr
 from faults import FRAME_MAX, Fault, integer, path, read_bounded
 
@@ -47,7 +48,7 @@ def save(scene, exr, frame, size, file):
         raise Fault(code, sentence)
     layout, settings = camera.layout(scene), scene.render.image_settings
     clear = settings.color_mode == "RGBA" and (scene.render.film_transparent or compositor.active(scene))
-    settings.media_type = "IMAGE"
+    versions.set_medium(settings, False)
     settings.file_format, settings.color_depth, settings.compression = "PNG", "8", 15
     settings.color_mode = "RGBA" if clear else "RGB"
     settings.color_management, settings.use_preview = "FOLLOW_SCENE", False
@@ -69,5 +70,5 @@ def composite(scene, exr, size, file):
     output.threads_mode, output.threads = "FIXED", threads()
     output.compositor_device = output.compositor_denoise_device = "CPU"
     output.use_file_extension = output.use_overwrite = True
-    with Exr(exr, size) as opened, compositor.Swapped(scene, opened, exr, os.path.dirname(file)):
-        render.render_file(scene, file)
+    with Exr(exr, size) as opened, compositor.Swapped(scene, opened, exr, os.path.dirname(file)) as target:
+        render.render_file(target, file)

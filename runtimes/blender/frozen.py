@@ -22,7 +22,7 @@ class Restored:
             self.targets.extend((layer.cycles, self.LAYER) for layer in scene.view_layers)
 
     def __enter__(self):
-        self.kept = [(target, {key: getattr(target, key) for key in keys}) for target, keys in self.targets]
+        self.kept = [(target, {key: getattr(target, key) for key in keys if hasattr(target, key)}) for target, keys in self.targets]
 
     def __exit__(self, *_):
         for target, values in self.kept:

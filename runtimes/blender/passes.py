@@ -5,6 +5,7 @@ when a frame is layered, and the settings that make it so.
 """
 
 import compositor
+import versions
 
 MULTILAYER = "OPEN_EXR_MULTILAYER"
 
@@ -36,7 +37,7 @@ def faults(scene):
 
 def warnings(scene):
     found = []
-    if any(layer.cycles.pass_render_time for layer in layers(scene)):
+    if any(getattr(layer.cycles, "pass_render_time", False) for layer in layers(scene)):
         found.append(("render_time", "The Render Time pass differs in every run; it is left out."))
     if denoised(scene) and scene.cycles.denoiser != "OPENIMAGEDENOISE":
         found.append(("denoiser", "The scene's denoiser needs a graphics card; OpenImageDenoise is used instead."))
@@ -52,13 +53,14 @@ def freeze(scene):
     for layer in smooth:
         layer.cycles.denoising_store_passes = True
     for layer in layers(scene):
-        layer.cycles.pass_render_time = False
+        if hasattr(layer.cycles, "pass_render_time"):
+            layer.cycles.pass_render_time = False
     scene.cycles.use_denoising = False
-    image.media_type = "MULTI_LAYER_IMAGE" if rich else "IMAGE"
+    versions.set_medium(image, rich)
     image.file_format, image.color_mode = MULTILAYER if rich else "OPEN_EXR", "RGBA"
     image.color_depth, image.exr_codec = "32", "ZIP"
     if rich:
-        image.use_exr_interleave = True  # one part: what the strict reader takes
+        versions.set_one_part(image)
         image.views_format = "MULTIVIEW" if scene.render.use_multiview else "INDIVIDUAL"
     image.color_management, image.use_preview = "FOLLOW_SCENE", False
     return rich

@@ -14,6 +14,7 @@ import passes
 import pixels
 import refusals
 import scenes
+import versions
 from exr import Exr, read_exr
 from faults import FRAME_MAX, PIXELS_MAX, SAMPLES_MAX, SEED_MAX, SIZE_MAX, SIZE_MIN, Fault, integer, optional_integer, write_bytes
 
@@ -91,7 +92,7 @@ def render_file(scene, file):
     scene.render.filepath = file
     wall, cpu = time.monotonic(), time.process_time()
     try:
-        outcome = bpy.ops.render.render(write_still=True)
+        outcome = bpy.ops.render.render(write_still=True, **({} if scene == bpy.context.scene else {"scene": scene.name}))
     except RuntimeError as error:
         raise Fault("render_failed", f"Blender could not render the frame ({scenes.words(error)}).") from None
     if "FINISHED" not in outcome or not os.path.isfile(file):
@@ -139,7 +140,7 @@ def looks_around(scene):
     volumes = len(bpy.data.volumes) > 0 or any(
         node.bl_idname.startswith("ShaderNodeVolume") for tree, _ in assets.node_trees() for node in tree.nodes
     )
-    return volumes and not scene.cycles.volume_biased
+    return volumes and not versions.biased_volumes(scene.cycles)
 
 
 def render_crop(scene, rectangle, size, file):

@@ -13,8 +13,8 @@ import zlib
 from blender import bpy
 
 from faults import Fault, one_line
+from versions import NEWEST
 
-NEWEST = (5, 0)
 HEAD_BYTES = 64 << 10
 ABSOLUTE = "_absolute"  # beside the scene: where files go whose stored path was absolute on the buyer's machine
 LIBRARIES_MAX = 256
@@ -22,7 +22,7 @@ MOVED = {}  # where a path was pointed to → what the scene stores
 HEARD_BYTES = 1 << 20
 LACKING_MAX = 8
 ENGINE = re.compile(r"Engine '(.{1,80}?)' not available for scene")
-COLOUR = re.compile(r"color_management\s*\| WARNING ((?:scene view|scene look|Display) .{1,120} not found)")
+COLOUR = re.compile(r"(?:color_management\s*\| WARNING|Color management:) ((?:scene view|scene look|Display) .{1,120} not found)")
 DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
 
 

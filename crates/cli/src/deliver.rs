@@ -200,6 +200,7 @@ async fn buy(
         name: wish.name.clone(),
         inputs: closed.inputs,
         scene: closed.scene.clone(),
+        environment: closed.environment.to_owned(),
         inspection: closed.inspection,
         frames: frames.to_vec(),
         video: wish.video,

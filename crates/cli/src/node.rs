@@ -1,6 +1,6 @@
 //! What `provide` and `validate` share: the node's flags, and how it is told to stop.
 
-use crate::{context::Context, exit::Ended, out};
+use crate::{context::Context, exit::Ended, out, render::environment};
 use std::path::PathBuf;
 use tatau_worker::{Joined, NodeError, NodeOptions, Stage, Stop, StopSignal};
 use tokio::{
@@ -29,6 +29,9 @@ pub struct NodeFlags {
     /// Size of the cache of inputs, GiB; 20 at first. A provider keeps it as its setting.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub cache_gib: Option<u64>,
+    /// Environments to offer, 1 GB of disk each; default: all. Scenes saved by older Blenders need blender-4.5.
+    #[arg(long, value_delimiter = ',', value_parser = environment, value_name = "NAMES")]
+    environments: Vec<&'static str>,
     /// Run without the owner's key: a delegation made earlier lies in the data folder.
     #[arg(long)]
     no_owner_key: bool,
@@ -49,6 +52,7 @@ impl NodeFlags {
         add("--memory-mib", self.memory_mib.map(|n| n.to_string()));
         add("--name", self.name.clone());
         add("--cache-gib", self.cache_gib.map(|n| n.to_string()));
+        add("--environments", (!self.environments.is_empty()).then(|| self.environments.join(",")));
         if self.no_owner_key {
             words.push("--no-owner-key".into());
         }
@@ -66,6 +70,9 @@ impl NodeFlags {
         node.slots = self.slots;
         node.threads = self.threads;
         node.memory_mib = self.memory_mib;
+        if !self.environments.is_empty() {
+            node.environments = self.environments.iter().map(|name| (*name).to_owned()).collect();
+        }
         node.blob_cap_bytes = self.cache_gib.map_or(node.blob_cap_bytes, |gib| gib << 30);
         if let Some(name) = &self.name {
             let plain = !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control);

@@ -7,10 +7,11 @@ use crate::{
     out,
     told::Told,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tatau_api::EditJob;
 use tatau_model::{Amount, Machines, Millis, Strategy, Who, card};
 use tatau_submit::{AssetSet, BundleFolder, Scene, Tiles};
+use tatau_workload::runtime;
 
 /// Renders a scene: inspects it, shows the price, pays, and brings the frames into a folder.
 ///
@@ -83,6 +84,9 @@ pub struct Terms {
     /// Cuts each frame into tiles for several machines: auto (frames that take longer than ten minutes), off, or columns and rows.
     #[arg(long, value_name = "auto|off|4x2", default_value = "auto")]
     pub tiles: Tiles,
+    /// The Blender that renders: blender-5.0 or blender-4.5; without it, the one that is nearest to the Blender that saved the scene.
+    #[arg(long, value_parser = environment)]
+    pub environment: Option<&'static str>,
     /// A folder where files of the scene may lie too (may be given several times).
     #[arg(long, value_name = "DIR")]
     pub assets: Vec<PathBuf>,
@@ -109,6 +113,13 @@ impl Terms {
         Machines { who: self.who, own_first_ms: self.own_first * 60_000 }
     }
 
+    /// The scene, opened in the environment that is asked for.
+    pub fn scene(&self, path: &Path) -> anyhow::Result<Scene> {
+        let mut scene = Scene::open(path)?;
+        scene.environment = self.environment.unwrap_or(scene.environment);
+        Ok(scene)
+    }
+
     /// What is not said with the order itself.
     pub fn later(&self) -> EditJob {
         EditJob { cap: None, priority: self.priority, deadline: self.deadline }
@@ -133,6 +144,14 @@ pub fn class(name: &str) -> Result<String, String> {
     }
 }
 
+/// A name of an environment, or the names that there are.
+pub fn environment(name: &str) -> Result<&'static str, String> {
+    let names = runtime::ENVIRONMENTS.iter().map(|environment| environment.name);
+    names.clone().find(|known| *known == name).ok_or_else(|| {
+        format!("there is no such environment; use one of: {}", names.collect::<Vec<_>>().join(", "))
+    })
+}
+
 fn who(name: &str) -> Result<Who, String> {
     Who::named(name).ok_or_else(|| "use one of: any, trusted, own".into())
 }
@@ -147,7 +166,7 @@ fn strategy(name: &str) -> Result<Strategy, String> {
 }
 
 pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
-    let scene = Scene::open(&options.scene)?;
+    let scene = options.terms.scene(&options.scene)?;
     let frames = options.frames.as_deref().map(tatau_submit::check_frames).transpose()?;
     let terms = options.terms;
     terms.check()?;
@@ -193,7 +212,7 @@ async fn bundle(dir: &std::path::Path, wish: Wish, context: &Context) -> anyhow:
         strategy: wish.strategy,
         cap: wish.max_price,
     };
-    tatau_submit::write_bundle(dir, &bundle, &closed.scene, &closed.placed, &wish.out)?;
+    tatau_submit::write_bundle(dir, &bundle, &closed.scene, &closed.placed, closed.environment, &wish.out)?;
     if context.json() {
         out::json(&serde_json::json!({"event": "bundle", "dir": dir, "inspection": closed.inspection}));
     }

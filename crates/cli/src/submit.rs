@@ -7,7 +7,6 @@ use crate::{
     render::{Terms, class},
 };
 use std::path::PathBuf;
-use tatau_submit::Scene;
 
 /// Submits a bundle folder: Open Job Description files and tatau.yaml, as `tatau render --bundle` writes them.
 ///
@@ -30,8 +29,8 @@ pub struct Submit {
 
 pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
     let bundle = tatau_submit::read_bundle(&options.bundle)?;
-    let scene = Scene::open(&bundle.scene)?;
     let terms = options.terms;
+    let scene = terms.scene(&bundle.scene)?;
     terms.check()?;
     if let Some(Err(words)) = bundle.class.as_deref().map(class) {
         return Err(Ended::usage(format!("the class in the bundle's tatau.yaml is wrong: {words}")).into());

@@ -99,6 +99,7 @@ async fn provide(options: Provide) -> anyhow::Result<()> {
     node.slots = Some(options.slots);
     node.threads = Some(options.threads);
     node.memory_mib = options.memory_mib;
+    node.environments = vec![ENVIRONMENT.into()];
     let when = When { after: options.cheat_after, times: options.cheat_times };
     if let Some(kind) = options.cheat.in_pixels() {
         let place = cheat::place(&options.cache, ENVIRONMENT, kind, when).await?;

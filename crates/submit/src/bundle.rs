@@ -2,7 +2,7 @@
 //!
 //! `template.yaml`, `parameter_values.yaml`, `asset_references.yaml` as other farms write them, and `tatau.yaml` beside them.
 
-use crate::{ENVIRONMENT, SubmitError, target::make_folder};
+use crate::{SubmitError, target::make_folder};
 use serde::Deserialize;
 use std::{
     fs,
@@ -42,12 +42,13 @@ pub fn write_bundle(
     bundle: &BundleFolder,
     scene_path: &str,
     inputs: &[(String, PathBuf)],
+    environment: &str,
     out: &Path,
 ) -> Result<(), SubmitError> {
     let made = template::render_bundle(&bundle.name, scene_path, &bundle.frames).map_err(|e| refused(&e))?;
     let files: Vec<String> = inputs.iter().map(|(_, file)| file.display().to_string()).collect();
     let terms = template::Terms {
-        environment: ENVIRONMENT.into(),
+        environment: environment.into(),
         class: bundle.class.clone(),
         strategy: bundle.strategy,
         cap: bundle.cap.unwrap_or(Amount::ZERO),

@@ -24,6 +24,8 @@ pub struct Closed {
     pub inputs: BlobId,
     /// The scene's path in them.
     pub scene: String,
+    /// The environment that it was inspected in, and is rendered in.
+    pub environment: &'static str,
     /// Files.
     pub files: usize,
     /// Their sizes together, bytes.
@@ -48,7 +50,7 @@ pub async fn close(
     for round in 1..=MAX_ROUNDS {
         let inputs = upload(client, &set, &mut hashed, platform.max_blob_bytes, watch).await?;
         let (inspection, report) =
-            inspect(client, scene.stem(), &inputs, platform.inspection_cap, who, round, watch).await?;
+            inspect(client, scene, &inputs, platform.inspection_cap, who, round, watch).await?;
         if !report.refusals.is_empty() {
             return Err(SubmitError::Scene(
                 report.refusals.iter().map(|told| sentence(&told.sentence)).collect(),
@@ -61,6 +63,7 @@ pub async fn close(
                 inspection,
                 inputs: inputs.manifest,
                 scene: inputs.scene,
+                environment: scene.environment,
                 files: inputs.files,
                 bytes: inputs.bytes,
                 placed: set.files(),

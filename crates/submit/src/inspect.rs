@@ -1,14 +1,12 @@
 //! One inspection: a small job of its own, and its report.
 
-use crate::{Event, SubmitError, Watch, upload::Inputs};
+use crate::{Event, Scene, SubmitError, Watch, upload::Inputs};
 use std::{collections::BTreeMap, time::Duration};
 use tatau_api::{JobView, SubmitJob};
 use tatau_client::Client;
 use tatau_model::{Amount, Job, JobId, JobState, Machines, OutputFile, Strategy, Who, Work};
 use tatau_workload::{inspection::Report, trace};
 
-/// The environment that scenes are opened in.
-pub const ENVIRONMENT: &str = "blender-5.0";
 /// Longest wait for a change.
 const WAIT_MS: u64 = 10_000;
 /// How often an inspection that ended without a report is asked for anew.
@@ -19,15 +17,16 @@ const PATIENCE: Duration = Duration::from_hours(1);
 /// Inspects the inputs, or finds the report of an earlier inspection of the same ones.
 pub(crate) async fn inspect(
     client: &Client,
-    name: &str,
+    scene: &Scene,
     inputs: &Inputs,
     cap: Amount,
     who: Who,
     round: u32,
     watch: &mut dyn Watch,
 ) -> Result<(JobId, Report), SubmitError> {
+    let name = scene.stem();
     for attempt in 0..MOST_TRIES {
-        let asked = client.submit_job(&order(name, inputs, cap, who, attempt)).await?;
+        let asked = client.submit_job(&order(scene, inputs, cap, who, attempt)).await?;
         // An earlier run's: it is over, and stays so.
         if matches!(asked.job.state, JobState::Cancelled | JobState::Failed { .. }) {
             continue;
@@ -43,10 +42,11 @@ pub(crate) async fn inspect(
 }
 
 /// The same inputs ask with the same key, so that a second run pays for no second inspection.
-fn order(name: &str, inputs: &Inputs, cap: Amount, who: Who, attempt: u32) -> SubmitJob {
+fn order(scene: &Scene, inputs: &Inputs, cap: Amount, who: Who, attempt: u32) -> SubmitJob {
+    let (name, environment) = (scene.stem(), scene.environment);
     let circle = if who.is_any() { String::new() } else { format!(" {}", who.name()) };
     let key = blake3::hash(
-        format!("inspect {ENVIRONMENT} {} {} {attempt}{circle}", inputs.manifest, inputs.scene).as_bytes(),
+        format!("inspect {environment} {} {} {attempt}{circle}", inputs.manifest, inputs.scene).as_bytes(),
     );
     SubmitJob {
         name: format!("inspection of {}", name.chars().take(80).collect::<String>()),
@@ -54,7 +54,7 @@ fn order(name: &str, inputs: &Inputs, cap: Amount, who: Who, attempt: u32) -> Su
         parameters: BTreeMap::new(),
         inputs: inputs.manifest,
         scene: inputs.scene.clone(),
-        environment: ENVIRONMENT.into(),
+        environment: environment.into(),
         inspection: None,
         frames: String::new(),
         video: false,

@@ -25,7 +25,6 @@ pub use bundle::{BundleFolder, read_bundle, write_bundle};
 pub use close::{Closed, MAX_ROUNDS, close};
 pub use error::{Kind, Missing, SubmitError};
 pub use frames::{check as check_frames, count as count_frames};
-pub use inspect::ENVIRONMENT;
 pub use pay::{Order, pay, request_key};
 pub use progress::{Event, Quiet, Watch};
 pub use quote::{Asked, Choice, best, choose, quote};

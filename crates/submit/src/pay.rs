@@ -1,7 +1,7 @@
 //! Submitting the job: once, however often it is asked for.
 
 use crate::{
-    ENVIRONMENT, SubmitError, Watch,
+    SubmitError, Watch,
     inspect::{sentence, verified},
 };
 use tatau_api::{JobView, SubmitJob};
@@ -18,6 +18,8 @@ pub struct Order {
     pub inputs: BlobId,
     /// The scene's path in them.
     pub scene: String,
+    /// The environment that it was inspected in.
+    pub environment: String,
     /// The inspection that saw them.
     pub inspection: JobId,
     /// Frames, in the order wanted.
@@ -66,7 +68,7 @@ pub async fn pay(client: &Client, order: &Order, watch: &mut dyn Watch) -> Resul
         parameters: bundle.parameters().clone(),
         inputs: order.inputs,
         scene: order.scene.clone(),
-        environment: ENVIRONMENT.into(),
+        environment: order.environment.clone(),
         inspection: Some(order.inspection),
         frames: frames::format(&order.frames),
         video: order.video,

@@ -6,6 +6,7 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
 };
+use tatau_workload::blend;
 
 /// First bytes of a .blend: plain, gzip (to Blender 2.93), zstd (since 3.0).
 const MAGICS: [&[u8]; 3] = [b"BLENDER", &[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
@@ -19,6 +20,8 @@ pub struct Scene {
     pub name: String,
     /// The file itself, without links.
     pub file: PathBuf,
+    /// The environment that shows it as the Blender that saved it does.
+    pub environment: &'static str,
 }
 
 impl Scene {
@@ -37,7 +40,7 @@ impl Scene {
         }
         let mut head = Vec::new();
         File::open(&file)
-            .and_then(|file| file.take(16).read_to_end(&mut head))
+            .and_then(|file| file.take(blend::HEAD_BYTES as u64).read_to_end(&mut head))
             .map_err(|e| usage(format!("{shown} could not be read: {e}")))?;
         if !MAGICS.iter().any(|magic| head.starts_with(magic)) {
             return Err(usage(format!("{shown} is no Blender file; name a .blend that Blender has saved")));
@@ -56,7 +59,7 @@ impl Scene {
         let folder = folder
             .canonicalize()
             .map_err(|e| usage(format!("the folder of {shown} could not be read: {e}")))?;
-        Ok(Self { folder, name, file })
+        Ok(Self { folder, name, file, environment: blend::environment(&head) })
     }
 
     /// The name without `.blend`, for people.

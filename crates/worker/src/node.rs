@@ -10,7 +10,7 @@ use tatau_api::RegisterNode;
 use tatau_client::ClientError;
 use tatau_evidence::{Domain, SigningKey};
 use tatau_model::{Address, Amount, Card, CardKind, Clock, Node, Offer, SystemClock};
-use tatau_workload::runtime::BLENDER;
+use tatau_workload::runtime::{BLENDER, ENVIRONMENTS};
 
 /// Sessions that one card keeps open: a scene's frames, its pictures, and one without a scene.
 const MOST_SESSIONS: usize = 3;
@@ -34,7 +34,7 @@ pub struct NodeOptions {
     pub threads: Option<u32>,
     /// Memory to share among the slots, MiB; `None` is the machine's, less what it needs itself.
     pub memory_mib: Option<u64>,
-    /// Environments to offer.
+    /// Environments to offer; all that this version knows at first.
     pub environments: Vec<String>,
     /// Of them, those whose folders are made already; the others are provisioned.
     pub places: BTreeMap<String, Place>,
@@ -61,7 +61,7 @@ impl NodeOptions {
             slots: None,
             threads: None,
             memory_mib: None,
-            environments: vec!["blender-5.0".into()],
+            environments: ENVIRONMENTS.iter().map(|environment| environment.name.into()).collect(),
             places: BTreeMap::new(),
             runner,
             runner_args: vec!["session".into()],

@@ -8,6 +8,7 @@
 //! what does not fit is refused with a sentence; nothing is filled in for what could not be read.
 
 pub mod audit;
+pub mod blend;
 pub mod bundle_files;
 pub mod energy;
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub const BLENDER: &[RuntimeFile] = &[
     file!("simulations.py"),
     file!("tiles.py"),
     file!("up.py"),
+    file!("versions.py"),
     file!("video.py"),
 ];
 
@@ -58,11 +59,18 @@ pub struct EnvironmentFiles {
 }
 
 /// Every environment that this version knows.
-pub const ENVIRONMENTS: &[EnvironmentFiles] = &[EnvironmentFiles {
-    name: "blender-5.0",
-    manifest: include_str!("../../../environments/blender-5.0/manifest.json"),
-    lock: include_str!("../../../environments/blender-5.0/requirements.lock"),
-}];
+pub const ENVIRONMENTS: &[EnvironmentFiles] = &[
+    EnvironmentFiles {
+        name: "blender-5.0",
+        manifest: include_str!("../../../environments/blender-5.0/manifest.json"),
+        lock: include_str!("../../../environments/blender-5.0/requirements.lock"),
+    },
+    EnvironmentFiles {
+        name: "blender-4.5",
+        manifest: include_str!("../../../environments/blender-4.5/manifest.json"),
+        lock: include_str!("../../../environments/blender-4.5/requirements.lock"),
+    },
+];
 
 /// The environment of that name.
 pub fn environment(name: &str) -> Option<&'static EnvironmentFiles> {

@@ -2,10 +2,11 @@
 
 import gzip
 import os
+import re
 import shutil
 
 import pytest
-from conftest import Session, make_scene
+from conftest import Session, make_scene, python
 
 IMAGE = """
 import os
@@ -72,8 +73,8 @@ def test_a_newer_blend_is_refused(room, scene):
     folder = room / "newer"
     folder.mkdir()
     data = bytearray(scene.read_bytes())
-    assert data[:7] == b"BLENDER" and b"v0500" in data[:24]
-    data[:24] = bytes(data[:24]).replace(b"v0500", b"v0501")
+    assert data[:7] == b"BLENDER"
+    data[:24] = re.sub(rb"v(\d+)\d", rb"v\g<1>9", bytes(data[:24]))
     (folder / "x.blend").write_bytes(data)
     made = Session(folder / "s", folder / "x.blend")
     made.down()
@@ -83,7 +84,8 @@ def test_a_newer_blend_is_refused(room, scene):
 def test_the_small_scene_is_fine(session):
     report = session.run(kind="inspect")
     assert report["refusals"] == [] and report["files"] == [] and report["probe"] is None
-    assert (report["blender"], report["saved_by"], report["engine"], report["camera"]) == ("5.0.1", "5.0", "CYCLES", True)
+    blender = python("import bpy; print(bpy.app.version_string, '{}.{}'.format(*bpy.app.version), sep=';')").split("\n")[-2].split(";")
+    assert [report["blender"], report["saved_by"], report["engine"], report["camera"]] == [*blender, "CYCLES", True]
     assert (report["width"], report["height"], report["samples"], report["frame_end"], report["fps"]) == (160, 90, 8, 3, {"num": 24, "den": 1})
     again = session.run(kind="inspect")
     assert (report["out"] / "result.json").read_bytes() == (again["out"] / "result.json").read_bytes()

@@ -1,6 +1,9 @@
 //! Who takes part: folders, keys, processes.
 
-use super::children::{Call, Children};
+use super::{
+    ENVIRONMENT,
+    children::{Call, Children},
+};
 use anyhow::{Context, bail};
 use std::{
     path::{Path, PathBuf},
@@ -129,9 +132,11 @@ impl House {
                     (&self.mischief, vec!["provide", "--cheat", "fewer-samples", "--ask", ASK])
                 }
                 Part::Provider { cheats: false, .. } => {
-                    (&self.tatau, vec!["provide", "--headless", "--ask", ASK])
+                    (&self.tatau, vec!["provide", "--headless", "--environments", ENVIRONMENT, "--ask", ASK])
                 }
-                Part::Validator => (&self.tatau, vec!["validate", "--ask", AUDIT_ASK]),
+                Part::Validator => {
+                    (&self.tatau, vec!["validate", "--environments", ENVIRONMENT, "--ask", AUDIT_ASK])
+                }
             };
             arguments.extend(slot);
             let data = self.data(party.name);

@@ -27,7 +27,7 @@ use tatau_model::JobState;
 
 /// The scene, made by the project's own script.
 const SCENE_SCRIPT: &str = include_str!("../../../../examples/demo-scene/make_scene.py");
-const ENVIRONMENT: &str = "blender-5.0";
+pub const ENVIRONMENT: &str = "blender-5.0";
 /// The dispute windows of a local server are 20 s; audits of the last results may still run before them.
 const SETTLING: Duration = Duration::from_mins(2);
 

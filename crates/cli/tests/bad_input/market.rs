@@ -98,7 +98,18 @@ impl Market {
         }
         let mut command = self.house.command(
             "p3",
-            &["provide", "--headless", "--ask", "250", "--threads", "1", "--memory-mib", "1500"],
+            &[
+                "provide",
+                "--headless",
+                "--environments",
+                "blender-5.0",
+                "--ask",
+                "250",
+                "--threads",
+                "1",
+                "--memory-mib",
+                "1500",
+            ],
         );
         command.env("TATAU_CACHE", &careless).env("SECRET", self.secret());
         self.house.start_command("p3", command);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::house::{House, Running, stories};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tatau_api::JobView;
 use tatau_model::{Address, Amount, JobId, JobKind, Work};
@@ -98,6 +99,9 @@ fn honest_work_is_paid_and_every_cheat_is_caught() {
     say("a frame in tiles");
     honest = tiles(&house, &mut server, honest, &say);
 
+    say("a scene of an older Blender");
+    older(&house);
+
     say("settling");
     let balances = house.settled();
     assert_eq!(
@@ -128,7 +132,6 @@ fn tiles(house: &House, server: &mut Running, mut honest: Running, say: &dyn Fn(
     let (inspection, model) = rendered(house);
     let model = house.job(model);
     house.check_finished(&model, 2 + 1 + 1);
-    house.stake(TILE_CHEAT);
     for cheat in ["other-seed", "wrong-join"] {
         say(&format!("{cheat}, in tiles"));
         let before = Before {
@@ -136,7 +139,9 @@ fn tiles(house: &House, server: &mut Running, mut honest: Running, say: &dyn Fn(
             log: house.log(TILE_CHEAT).len(),
         };
         let running = house.start_cheat(TILE_CHEAT, cheat);
-        house.until("its card is measured", Duration::from_mins(2), || house.is_measured(TILE_CHEAT));
+        house.until("the cheat is registered", Duration::from_secs(30), || {
+            house.log(TILE_CHEAT)[before.log..].contains("registered")
+        });
         honest.stop();
         let id = house.again_in(&model.job, inspection, "1", &format!("{cheat} in tiles"), "2x1");
         house.until("it is slashed", JOB_LIMIT, || {
@@ -153,10 +158,27 @@ fn tiles(house: &House, server: &mut Running, mut honest: Running, say: &dyn Fn(
     honest
 }
 
+/// A scene is rendered by the Blender that is nearest to the one that saved it.
+fn older(house: &House) {
+    let python = house.must("setup", &["provide", "environment", "blender-4.5", "--print-python"]);
+    let scene = house.scene_by(Path::new(python.trim()), "older", 1, (96, 54));
+    let out = house.home.path().join("old");
+    let fixed = ["render", scene.to_str().unwrap(), "--no-video", "--yes", "--json", "--out"];
+    house.must("buyer", &[&fixed[..], &[out.to_str().unwrap()]].concat());
+    assert!(out.join("frames/frame_0001.png").is_file());
+    let (inspection, render) = rendered(house);
+    for id in [inspection, render] {
+        assert_eq!(house.job(id).job.environment, "blender-4.5", "{id}");
+    }
+    let asked = [&fixed[..], &[out.to_str().unwrap(), "--environment", "blender-3.6"]].concat();
+    assert!(house.tatau("buyer", &asked).err.contains("use one of: blender-5.0, blender-4.5"));
+}
+
 /// Starts every cheat once, until the platform has measured its card.
 fn measure(house: &House, say: &dyn Fn(&str)) {
     let mut names: Vec<&str> = CHEATS.iter().map(|(_, party, ..)| *party).collect();
     names.dedup();
+    names.push(TILE_CHEAT);
     say(&format!("measuring {} cards", names.len() + 1));
     for name in &names {
         house.stake(name);

@@ -23,6 +23,7 @@ fn written(dir: &Path) -> BundleFolder {
         &bundle,
         "shots/film.blend",
         &[("shots/film.blend".into(), scene)],
+        "blender-4.5",
         Path::new("out"),
     )
     .unwrap();

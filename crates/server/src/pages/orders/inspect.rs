@@ -5,11 +5,11 @@ use crate::{
     error::ApiError,
     routes::{jobs::submit, platform::show::INSPECTION_CAP, uploads},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Read};
 use tatau_api::SubmitJob;
 use tatau_blobs::{Manifest, ManifestFile};
 use tatau_model::{Address, Amount, JobId, JobState, Machines, Strategy, Who};
-use tatau_workload::runtime;
+use tatau_workload::blend;
 
 /// How often an inspection that ended without a report is asked for anew.
 const MOST_TRIES: u32 = 8;
@@ -29,7 +29,7 @@ pub(super) async fn inspect(
     let json = manifest.to_json().map_err(|e| ApiError::invalid(e.to_string()))?;
     let stored = app.blobs.run(move |store| store.put_bytes(&json)).await;
     let inputs = stored.map_err(|e| uploads::refused(&e))?;
-    let environment = runtime::ENVIRONMENTS.first().map_or("", |e| e.name);
+    let environment = environment(app, &manifest, scene).await?;
     for attempt in 0..MOST_TRIES {
         let circle = if who.is_any() { String::new() } else { format!(" {}", who.name()) };
         let key =
@@ -62,6 +62,21 @@ pub(super) async fn inspect(
     Err(ApiError::conflict(format!(
         "{MOST_TRIES} inspections of this scene ended without a report; \"My jobs\" says why, change that in the scene and drop it again"
     )))
+}
+
+/// Told by the first bytes of the scene; one that is not here is for the order's own checks to refuse.
+async fn environment(app: &App, manifest: &Manifest, scene: &str) -> Result<&'static str, ApiError> {
+    let Some(blob) = manifest.file(scene).map(|file| file.blob) else { return Ok(blend::environment(b"")) };
+    let head = app.blobs.run(move |store| {
+        let mut head = Vec::new();
+        if let Some(file) = store.open_blob(&blob)? {
+            file.take(blend::HEAD_BYTES as u64).read_to_end(&mut head).map_err(|source| {
+                tatau_blobs::BlobError::Io { path: store.path(&blob), doing: "read", source }
+            })?;
+        }
+        Ok(head)
+    });
+    Ok(blend::environment(&head.await.map_err(|e| ApiError::internal(&e))?))
 }
 
 /// What people call the scene: as given, or the name of its file.
