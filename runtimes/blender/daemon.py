@@ -112,9 +112,10 @@ def prepare(scene):
     session = Session(None if scene == "-" else scene)
     started = time.monotonic()
     if session.scene is not None:
+        import laid_out
         import scenes
 
-        session.lacking = scenes.open_scene(session.scene)
+        session.lacking = scenes.open_scene(laid_out.readable(session.scene, os.getcwd()))
     session.load_ms = round((time.monotonic() - started) * 1000)
     return session
 

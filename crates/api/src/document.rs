@@ -3,9 +3,9 @@
 use crate::{
     AccountView, AuditCommit, AuditOrder, AuditReveal, BalanceLine, Books, CardEarnings, Delivered, Drain,
     EarnIn, Earned, Earnings, EditJob, ErrorBody, FailReport, GrantRequest, Granted, JobView, Lease,
-    MoveStake, Notify, OpenToken, Platform, Poll, PollAnswer, Quote, QuoteRequest, QuoteRow, ReceiptCommit,
-    RegisterNode, ResumeJob, SessionLink, SetNotify, SetOffer, SetPassword, SetTrust, Spans, StatementLine,
-    SubmitJob, TaskView, Token, Totals, UploadState,
+    MoveStake, Notify, OpenToken, Platform, Poll, PollAnswer, ProgramTerms, Quote, QuoteRequest, QuoteRow,
+    ReceiptCommit, RegisterNode, ResumeJob, SessionLink, SetNotify, SetOffer, SetPassword, SetTrust, Spans,
+    StatementLine, SubmitJob, TaskView, TasksQuoteRequest, Token, Totals, UploadState,
 };
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -105,7 +105,7 @@ pub const CALLS: &[CallText] = &[
     call("put", "/v1/uploads/{blob}", Right::Member, "One chunk of at most 8 MiB as the raw body.", &["bytes", "offset"], "", "UploadState"),
     call("post", "/v1/grants", Right::Member, "Addresses for blobs of one's job, lease or audit.", &[], "GrantRequest", "Granted"),
     call("get", "/v1/blobs/{blob}", Right::Grant, "Bytes; Range is understood.", &["op", "bytes", "expires", "mac"], "", ""),
-    call("post", "/v1/jobs", Right::Account, "Submits an inspection or a render job.", &[], "SubmitJob", "JobView"),
+    call("post", "/v1/jobs", Right::Account, "Submits an inspection, a render job, or a bundle of another program.", &[], "SubmitJob", "JobView"),
     call("get", "/v1/jobs", Right::Account, "The account's jobs, newest first.", &["limit"], "", ""),
     call("get", "/v1/jobs/{id}", Right::Account, "The job and its changed tasks; waits for a change.", &["after", "wait_ms"], "", "JobView"),
     call("get", "/v1/jobs/{id}/tasks/{task}/log", Right::Account, "Log of the task's latest attempt, plain text.", &[], "", ""),
@@ -114,6 +114,7 @@ pub const CALLS: &[CallText] = &[
     call("post", "/v1/jobs/{id}/edit", Right::Account, "Changes what a job may cost, its priority among its owner's jobs, and when it is wanted.", &[], "EditJob", "JobView"),
     call("post", "/v1/jobs/{id}/resume", Right::Account, "Resumes a paused job, with more money if given; approves a preview that is ready.", &[], "ResumeJob", "JobView"),
     call("post", "/v1/quotes", Right::Account, "Price and time by card class and strategy.", &[], "QuoteRequest", "Quote"),
+    call("post", "/v1/quotes/tasks", Right::Account, "The same for tasks of a bundle of another program.", &[], "TasksQuoteRequest", "Quote"),
     call("post", "/v1/nodes", Right::Node, "Registers the node, or registers it again.", &[], "RegisterNode", ""),
     call("get", "/v1/nodes/me", Right::Node, "The node.", &[], "", ""),
     call("get", "/v1/nodes/me/earnings", Right::Node, "What the node's cards and its account earned; day and month by the caller's clock.", &["utc_offset_minutes"], "", "Earnings"),
@@ -174,6 +175,8 @@ pub const CALLS: &[CallText] = &[
     StatementLine,
     SubmitJob,
     TaskView,
+    TasksQuoteRequest,
+    ProgramTerms,
     Token,
     Totals,
     UploadState

@@ -54,6 +54,39 @@ pub struct SubmitJob {
     /// How frames are cut for several machines: `auto` (long ones are), `off`, or columns and rows such as `4x2`; a quote says which.
     #[serde(default)]
     pub tiles: String,
+    /// For a bundle of another program (no inspection): how long one of its tasks takes.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub program: Option<ProgramTerms>,
+}
+
+/// What a buyer says of a bundle that the platform cannot look into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ProgramTerms {
+    /// Milliseconds that one task takes on a GTX 1080 Ti's worth of work: it is paid so, whatever it takes.
+    pub task_reference_ms: u64,
+    /// The same task gives the same files everywhere, so that it is checked by running it again. Else only those whom you trust do it.
+    pub reproducible: bool,
+}
+
+/// `POST /v1/quotes/tasks`: prices before a bundle is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TasksQuoteRequest {
+    /// Job template.
+    pub template: String,
+    /// Job parameter values.
+    pub parameters: BTreeMap<String, String>,
+    /// Input manifest, uploaded with all its blobs.
+    #[schema(value_type = String)]
+    pub inputs: BlobId,
+    /// Milliseconds that a task takes on a GTX 1080 Ti's worth of work.
+    pub task_reference_ms: u64,
+    /// Environment.
+    pub environment: String,
+    /// Whose machines may see the files.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub who: Who,
 }
 
 /// `POST /v1/quotes`.

@@ -18,7 +18,10 @@ pub use account::{
 pub use document::{CALLS, CallText, Right, document};
 pub use earnings::{CardEarnings, EarnIn, Earned, Earnings, Spans, Totals};
 pub use error::ErrorBody;
-pub use job::{EditJob, JobView, Quote, QuoteRequest, QuoteRow, ResumeJob, SubmitJob, TaskView};
+pub use job::{
+    EditJob, JobView, ProgramTerms, Quote, QuoteRequest, QuoteRow, ResumeJob, SubmitJob, TaskView,
+    TasksQuoteRequest,
+};
 pub use node::{
     AuditCommit, AuditReveal, Delivered, Drain, FailReport, Poll, PollAnswer, ReceiptCommit, RegisterNode,
     SetOffer,

@@ -229,7 +229,7 @@ async fn buy(
 }
 
 /// Said before anything is paid.
-fn who_sees(who: Who) -> &'static str {
+pub fn who_sees(who: Who) -> &'static str {
     match who {
         Who::Any => "Anybody's machine may see the scene while it renders or checks it.",
         Who::Trusted => "Only machines that you trust see the scene: they render it, and they check it.",

@@ -33,6 +33,7 @@ mod serve;
 mod shown;
 mod stop;
 mod submit;
+mod submit_program;
 mod sync;
 mod token;
 mod told;

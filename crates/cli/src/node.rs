@@ -2,6 +2,7 @@
 
 use crate::{context::Context, exit::Ended, out, render::environment};
 use std::path::PathBuf;
+use tatau_model::environment::{HOST, is_host};
 use tatau_worker::{Joined, NodeError, NodeOptions, Stage, Stop, StopSignal};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -32,6 +33,10 @@ pub struct NodeFlags {
     /// Environments to offer, 1 GB of disk each; default: all. Scenes saved by older Blenders need blender-4.5.
     #[arg(long, value_delimiter = ',', value_parser = environment, value_name = "NAMES")]
     environments: Vec<&'static str>,
+    /// A program of this machine's own, for bundles that ask for it: its name and version, and its folder, which tasks see read-only
+    /// as /env with bin/ in their PATH (may be given several times). You need the right to lend it.
+    #[arg(long = "program", value_name = "NAME[@VERSION]=FOLDER", value_parser = program)]
+    programs: Vec<(String, PathBuf)>,
     /// Run without the owner's key: a delegation made earlier lies in the data folder.
     #[arg(long)]
     no_owner_key: bool,
@@ -53,6 +58,10 @@ impl NodeFlags {
         add("--name", self.name.clone());
         add("--cache-gib", self.cache_gib.map(|n| n.to_string()));
         add("--environments", (!self.environments.is_empty()).then(|| self.environments.join(",")));
+        for (name, folder) in &self.programs {
+            let name = name.strip_prefix(HOST).unwrap_or(name);
+            words.extend(["--program".to_owned(), format!("{name}={}", folder.display())]);
+        }
         if self.no_owner_key {
             words.push("--no-owner-key".into());
         }
@@ -73,6 +82,7 @@ impl NodeFlags {
         if !self.environments.is_empty() {
             node.environments = self.environments.iter().map(|name| (*name).to_owned()).collect();
         }
+        node.programs = self.programs.iter().cloned().collect();
         node.blob_cap_bytes = self.cache_gib.map_or(node.blob_cap_bytes, |gib| gib << 30);
         if let Some(name) = &self.name {
             let plain = !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control);
@@ -83,6 +93,26 @@ impl NodeFlags {
         }
         Ok(node)
     }
+}
+
+/// `cinema4d@2025.1=/opt/cinema4d`: a program and the folder that it lies in.
+fn program(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, folder) = text.split_once('=').ok_or("write NAME=FOLDER, or NAME@VERSION=FOLDER")?;
+    let name = format!("{HOST}{name}");
+    if !is_host(&name) {
+        return Err("a name and a version are made of letters, digits and . _ -".into());
+    }
+    let folder = PathBuf::from(folder);
+    let real = folder.canonicalize().map_err(|e| format!("{} cannot be read: {e}", folder.display()))?;
+    let whole =
+        ["/", "/home", "/root", "/etc", "/usr", "/var"].iter().any(|dir| real == std::path::Path::new(dir));
+    if !real.is_dir() || whole {
+        return Err(format!(
+            "{} is no folder of one program; name the folder that it is installed in",
+            folder.display()
+        ));
+    }
+    Ok((name, real))
 }
 
 /// Ctrl-C (or a polite kill) once: finish; twice: at once.

@@ -9,6 +9,7 @@ pub fn kind(job: &Job) -> String {
     match &job.kind {
         JobKind::Inspect => "inspection".into(),
         JobKind::Benchmark { card, .. } => format!("benchmark of card {card}"),
+        JobKind::Bundle(spec) => crate::deliver::plural(spec.tasks(), "task"),
         JobKind::Render(spec) => {
             let frames = crate::deliver::plural(spec.frames.len(), "frame");
             if spec.video { format!("{frames} and a video") } else { frames }
@@ -16,12 +17,18 @@ pub fn kind(job: &Job) -> String {
     }
 }
 
+/// What is counted of it.
+fn pieces(job: &Job) -> &'static str {
+    if matches!(job.kind, JobKind::Bundle(_)) { "tasks" } else { "frames" }
+}
+
 /// One line: where it stands and what it cost.
 pub fn brief(job: &Job, (done, total): (u32, u32)) -> String {
     format!(
-        "{} is {}: {done} of {total} frames, {} of at most {} TATAU spent",
+        "{} is {}: {done} of {total} {}, {} of at most {} TATAU spent",
         job.id,
         job.state.name(),
+        pieces(job),
         job.spent,
         job.cap
     )
@@ -33,7 +40,7 @@ pub fn job(view: &JobView) -> String {
     let mut lines = vec![
         format!("{}  {}  ({})", job.id, out::clean_line(&job.name), kind(job)),
         format!("state    {}", state(job)),
-        format!("frames   {} of {} accepted", view.frames_done, view.frames_total),
+        format!("{:<8} {} of {} accepted", pieces(&view.job), view.frames_done, view.frames_total),
         format!("spent    {} of at most {} TATAU", job.spent, job.cap),
         format!("created  {} UTC", out::time(job.created)),
     ];

@@ -1,7 +1,7 @@
 //! Jobs as their buyer submits and follows them.
 
 use crate::{Client, ClientError, send::Call};
-use tatau_api::{EditJob, JobView, Quote, QuoteRequest, ResumeJob, SubmitJob};
+use tatau_api::{EditJob, JobView, Quote, QuoteRequest, ResumeJob, SubmitJob, TasksQuoteRequest};
 use tatau_model::{Amount, Job, JobId, TaskId};
 
 impl Client {
@@ -50,5 +50,10 @@ impl Client {
     /// `POST /v1/quotes`.
     pub async fn quote(&self, request: &QuoteRequest) -> Result<Quote, ClientError> {
         self.json(Call::post("/v1/quotes", request)?).await
+    }
+
+    /// `POST /v1/quotes/tasks`.
+    pub async fn quote_tasks(&self, request: &TasksQuoteRequest) -> Result<Quote, ClientError> {
+        self.json(Call::post("/v1/quotes/tasks", request)?).await
     }
 }

@@ -92,7 +92,7 @@ fn eligible(draft: &Draft<'_>, audit: &Audit, node: &Node) -> bool {
         && job.owner != node.owner
         && draft.state.may_see(job, &node.owner)
         && apart
-        && node.offer.environments.contains(&job.environment)
+        && node.offer.has(&job.environment)
         && (!audit.excluded.contains(&node.owner) || nobody_else_came)
         && !draft.state.audits_of(audit.attempt).any(|other| other.validator == Some(node.owner))
 }

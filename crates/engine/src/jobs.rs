@@ -40,7 +40,15 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
         JobKind::Render(_) if new.reference_ms == 0 => {
             return bad("the job has no price: inspect the scene first");
         }
-        JobKind::Render(_) | JobKind::Inspect => {}
+        JobKind::Bundle(spec) if spec.tasks() == 0 || new.reference_ms == 0 => {
+            return bad("the bundle has no tasks, or its tasks no time");
+        }
+        JobKind::Bundle(spec) if !spec.reproducible && new.machines.who == Who::Any => {
+            return bad(
+                "work that nobody can check is only for those whom you trust: choose trusted, or own",
+            );
+        }
+        JobKind::Render(_) | JobKind::Bundle(_) | JobKind::Inspect => {}
     }
     let open = draft.state.jobs.values().filter(|j| j.owner == new.owner && !j.state.is_ended()).count();
     let most = draft.state.config.jobs_per_owner;
@@ -83,7 +91,8 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
             format!("the cap is below {least} TATAU, the least price of so many tasks"),
         ));
     }
-    if job.machines.who == Who::Trusted && !draft.state.has_validator(&job, draft.now) {
+    if job.machines.who == Who::Trusted && !job.is_unchecked() && !draft.state.has_validator(&job, draft.now)
+    {
         let sentence = "nobody whom you trust checks work now, and nothing is paid unchecked: mark an account that validates, \
                         or let others see the scene";
         return Err(Refusal::new("conflict", sentence));
@@ -177,7 +186,7 @@ pub(crate) fn pause(draft: &mut Draft<'_>, id: JobId, reason: String) -> Result<
 pub(crate) fn pause_by(draft: &mut Draft<'_>, id: JobId, by: Address) -> Result<Reply, Refusal> {
     own(draft, id, by)?;
     let job = draft.job(id)?;
-    if !matches!(job.kind, JobKind::Render(_)) {
+    if !matches!(job.kind, JobKind::Render(_) | JobKind::Bundle(_)) {
         return Err(Refusal::new("invalid", format!("{id} renders nothing; only render jobs can be paused")));
     }
     if job.state.is_ended() {

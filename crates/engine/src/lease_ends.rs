@@ -106,7 +106,7 @@ pub(crate) fn remember_failure(
 
 /// A render job pauses and keeps what is done; an inspection or a benchmark has nothing to keep.
 pub(crate) fn give_up(draft: &mut Draft<'_>, job: &Job, reason: String) -> Result<(), Refusal> {
-    if matches!(job.kind, JobKind::Render(_)) {
+    if matches!(job.kind, JobKind::Render(_) | JobKind::Bundle(_)) {
         return jobs::pause(draft, job.id, reason);
     }
     jobs::stop_work(draft, job.id, "job_failed", &reason)?;

@@ -108,11 +108,11 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16) -> bool {
     let Some(own) = node.cards.get(usize::from(card)) else { return false };
     match &job.kind {
         JobKind::Benchmark { node: target, card: wanted, .. } => *target == node.id && *wanted == card,
-        JobKind::Inspect | JobKind::Render(_) => {
+        JobKind::Inspect | JobKind::Render(_) | JobKind::Bundle(_) => {
             let class = own.class().map(|c| c.name);
             own.score_milli.is_some()
                 && own.memory_mib >= job.memory_mib
-                && node.offer.environments.contains(&job.environment)
+                && node.offer.has(&job.environment)
                 && job.class.as_deref().is_none_or(|wanted| class == Some(wanted))
         }
     }
@@ -122,6 +122,7 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16) -> bool {
 fn first_wave(job: &Job) -> usize {
     match &job.kind {
         JobKind::Render(spec) => spec.frames.len() * spec.renders_a_frame(),
+        JobKind::Bundle(spec) => spec.tasks(),
         JobKind::Inspect | JobKind::Benchmark { .. } => 1,
     }
 }
@@ -169,8 +170,16 @@ fn affordable(draft: &mut Draft<'_>, id: JobId, task: TaskId, node: &Node) -> Re
 fn covered(draft: &Draft<'_>, job: &Job, work: &Work, ask: Amount) -> Result<bool, Refusal> {
     let escrow = draft.balance(job.owner, Purpose::Escrow(job.id));
     let own = price(draft, job, work, ask)?;
-    let JobKind::Render(spec) = &job.kind else { return Ok(own <= escrow) };
     let counts = draft.under_way(job.id);
+    let spec = match &job.kind {
+        JobKind::Render(spec) => spec,
+        JobKind::Bundle(_) => {
+            let tasks = first_wave(job).saturating_sub(counts.renders + counts.renders_under_way);
+            let left = i128::from(own.0) * tasks as i128;
+            return Ok(own <= escrow && left * 2 <= i128::from(escrow.0) * 3);
+        }
+        JobKind::Inspect | JobKind::Benchmark { .. } => return Ok(own <= escrow),
+    };
     let frames = spec.frames.len();
     let renders = first_wave(job).saturating_sub(counts.renders + counts.renders_under_way);
     let stitches = if spec.tiles.is_some() { frames } else { 0 };

@@ -2,7 +2,7 @@
 
 use crate::{Draft, Effect, NodeChange, Proof, Refusal, Reply, accounts, jobs};
 use rand::{Rng, RngExt};
-use tatau_model::{Address, Amount, Card, Change, JobKind, Node, NodeSettings, Offer};
+use tatau_model::{Address, Amount, Card, Change, JobKind, Node, NodeSettings, Offer, environment};
 
 /// Least and highest asking price of a reference hour.
 const ASKS: std::ops::RangeInclusive<i64> = 1..=Amount::tatau(1_000_000).0;
@@ -224,7 +224,7 @@ fn check(name: &str, cards: &[Card], offer: &Offer) -> Result<(), Refusal> {
     {
         return bad("a card's name, threads or memory are out of range".into());
     }
-    if offer.environments.len() > 32 || offer.environments.iter().any(|e| e.len() > 64) {
+    if offer.environments.len() > 32 || offer.environments.iter().any(|e| e.len() > environment::MAX_BYTES) {
         return bad("an offer names at most 32 environments".into());
     }
     if offer.blocked.len() > MAX_BLOCKED {

@@ -152,6 +152,9 @@ fn audits(state: &State, problems: &mut Vec<String>) {
         {
             problems.push(format!("{} is a stranger's, of a job for own machines alone", attempt.id));
         }
+        if job.is_some_and(tatau_model::Job::is_unchecked) {
+            continue;
+        }
         let checked = attempt.newcomer
             || matches!(work, Some(Work::Render { .. } | Work::Stitch { .. } | Work::Benchmark));
         if attempt.state == AttemptState::Accepted && checked && passed == 0 {

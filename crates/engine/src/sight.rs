@@ -7,14 +7,18 @@ use tatau_model::{AccountKey, Address, Job, Millis, Purpose, Who};
 impl State {
     /// May the machines of `owner` see the scene of this job?
     pub fn may_see(&self, job: &Job, owner: &Address) -> bool {
-        let who = job.machines.who;
+        self.may_be_seen(job.machines.who, &job.owner, owner)
+    }
+
+    /// May the machines of `owner` see what `buyer` shows to `who`?
+    pub fn may_be_seen(&self, who: Who, buyer: &Address, owner: &Address) -> bool {
         // Most jobs are for anybody, and this is asked for every lease.
         who == Who::Any
             || may_see(
                 who,
                 Standing {
-                    own: job.owner == *owner,
-                    marked: self.account(&job.owner).is_some_and(|a| a.trusts.binary_search(owner).is_ok()),
+                    own: buyer == owner,
+                    marked: self.account(buyer).is_some_and(|a| a.trusts.binary_search(owner).is_ok()),
                     proven: self.is_proven(owner),
                 },
             )

@@ -30,7 +30,7 @@ pub struct Counts {
     pub tasks: usize,
     /// Of them accepted.
     pub accepted: usize,
-    /// Of the accepted, renders: frames, or tiles of frames.
+    /// Of the accepted, renders: frames, or tiles of frames, or a bundle's tasks.
     pub renders: usize,
     /// Of the accepted, those that completed a raw frame: renders of whole frames, and joinings of tiles; other jobs' one task.
     pub frames: usize,
@@ -49,7 +49,7 @@ impl Counts {
     pub(crate) fn follow(&mut self, before: Option<&Task>, after: &Task) {
         let under_way = |task: &&Task| matches!(task.state, TaskState::Leased | TaskState::Auditing);
         let place = match after.work {
-            Work::Render { .. } => &mut self.renders_under_way,
+            Work::Render { .. } | Work::Task { .. } => &mut self.renders_under_way,
             Work::Stitch { .. } => &mut self.stitches_under_way,
             _ => &mut self.others_under_way,
         };
@@ -60,7 +60,7 @@ impl Counts {
     /// One more is accepted.
     pub(crate) fn accept(&mut self, work: &Work) {
         self.accepted += 1;
-        self.renders += usize::from(matches!(work, Work::Render { .. }));
+        self.renders += usize::from(matches!(work, Work::Render { .. } | Work::Task { .. }));
         self.frames += usize::from(completes_frame(work));
         self.finishes += usize::from(matches!(work, Work::Finish { .. }));
     }
@@ -73,7 +73,11 @@ impl Counts {
 
 /// Does this work leave a whole raw frame, or stand for one in jobs of one task?
 pub fn completes_frame(work: &Work) -> bool {
-    matches!(work, Work::Render { tile: None, .. } | Work::Stitch { .. } | Work::Inspect | Work::Benchmark)
+    match work {
+        Work::Render { tile, .. } => tile.is_none(),
+        Work::Stitch { .. } | Work::Inspect | Work::Benchmark | Work::Task { .. } => true,
+        Work::Finish { .. } | Work::Video => false,
+    }
 }
 
 /// The platform itself, as `Change::Seen` names it: when it last ticked.
@@ -374,7 +378,7 @@ impl State {
 pub(crate) fn rank(work: &Work) -> u8 {
     match work {
         Work::Stitch { .. } | Work::Finish { .. } | Work::Video => 0,
-        Work::Inspect | Work::Benchmark | Work::Render { .. } => 1,
+        Work::Inspect | Work::Benchmark | Work::Render { .. } | Work::Task { .. } => 1,
     }
 }
 

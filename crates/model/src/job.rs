@@ -20,6 +20,34 @@ pub enum JobKind {
     },
     /// Frames, pictures and a video.
     Render(RenderSpec),
+    /// Tasks of a bundle for some other program: what they do is known to that program alone.
+    Bundle(BundleSpec),
+}
+
+/// The tasks of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleSpec {
+    /// Its steps, in the template's order; none waits for another.
+    pub steps: Vec<BundleStep>,
+    /// The same task gives the same files everywhere, so that it can be run again and compared. Else nobody checks the work, and only
+    /// those whom the buyer trusts do it.
+    pub reproducible: bool,
+}
+
+/// One step of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleStep {
+    /// Its name in the template.
+    pub name: String,
+    /// How many tasks it has.
+    pub tasks: u32,
+}
+
+impl BundleSpec {
+    /// Tasks of all steps.
+    pub fn tasks(&self) -> usize {
+        self.steps.iter().map(|step| step.tasks as usize).sum()
+    }
 }
 
 /// What is frozen about a render job when it is paid.
@@ -321,9 +349,14 @@ impl Job {
         let own = match &self.kind {
             JobKind::Benchmark { .. } => false,
             JobKind::Inspect => self.machines.who == Who::Own,
-            JobKind::Render(_) => true,
+            JobKind::Render(_) | JobKind::Bundle(_) => true,
         };
         own && self.owner == *provider
+    }
+
+    /// Is its work checked by nobody, because it cannot be repeated?
+    pub fn is_unchecked(&self) -> bool {
+        matches!(&self.kind, JobKind::Bundle(spec) if !spec.reproducible)
     }
 
     /// Moves to `next`, or says why not.

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod card;
 pub mod change;
 pub mod entry;
+pub mod environment;
 pub mod epoch;
 pub mod ids;
 pub mod job;
@@ -28,7 +29,10 @@ pub use change::Change;
 pub use entry::{Entry, EntryKind, Leg};
 pub use epoch::Epoch;
 pub use ids::{Address, AttemptId, AuditId, BlobId, Digest, EpochId, IdError, JobId, TaskId};
-pub use job::{Grid, Job, JobKind, JobState, Layered, Machines, Preview, RenderSpec, Strategy, Who};
+pub use job::{
+    BundleSpec, BundleStep, Grid, Job, JobKind, JobState, Layered, Machines, Preview, RenderSpec, Strategy,
+    Who,
+};
 pub use ledger_account::{AccountKey, Purpose};
 pub use node::{Node, NodeSettings, Offer};
 pub use order::{Order, OrderFile, SessionOrder};

@@ -23,6 +23,11 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// Is there an environment that serves who wants this one?
+    pub fn has(&self, environment: &str) -> bool {
+        self.environments.iter().any(|offered| crate::environment::serves(offered, environment))
+    }
+
     /// Would it take this work of this buyer?
     pub fn takes(&self, buyer: &Address, work: &Work) -> bool {
         matches!(work, Work::Benchmark)

@@ -31,6 +31,13 @@ pub enum Work {
     },
     /// Encodes the video from all verified PNGs.
     Video,
+    /// A task of a bundle.
+    Task {
+        /// Which step of the bundle, from 0.
+        step: u16,
+        /// Which task of the step, from 0.
+        index: u32,
+    },
 }
 
 impl Work {
@@ -43,6 +50,7 @@ impl Work {
             Self::Stitch { .. } => "stitch",
             Self::Finish { .. } => "finish",
             Self::Video => "video",
+            Self::Task { .. } => "task",
         }
     }
 
@@ -58,6 +66,9 @@ impl Work {
             Self::Stitch { frame } => format!("joining of frame {frame}"),
             Self::Finish { frame } => format!("picture of frame {frame}"),
             Self::Video => "video".into(),
+            Self::Task { step, index } => {
+                format!("task {} of step {}", u64::from(*index) + 1, u32::from(*step) + 1)
+            }
         }
     }
 }

@@ -37,6 +37,7 @@ mod openapi;
 mod orders;
 mod pages;
 mod password;
+mod program;
 mod pulse;
 mod reach;
 mod routes;

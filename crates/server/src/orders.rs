@@ -1,6 +1,6 @@
 //! Leases and audits as nodes get them, from the state and the workload.
 
-use crate::{app::App, error::ApiError};
+use crate::{app::App, error::ApiError, program};
 use tatau_api::{AuditOrder, Lease};
 use tatau_engine::State;
 use tatau_model::{
@@ -8,7 +8,7 @@ use tatau_model::{
     Work,
 };
 use tatau_workload::{
-    order::{audit_order, task_order},
+    order::{audit_order, program_order, task_order},
     template::Bundle,
     trace,
 };
@@ -33,10 +33,15 @@ pub(crate) async fn lease(app: &App, id: AttemptId) -> Result<Option<Lease>, Api
     });
     let Some((attempt, task, job, sources)) = drawn.await? else { return Ok(None) };
     let files = files(app, sources).await?;
-    let bundle = bundle(app, &job).await?;
     let limit_ms = attempt.due.since(attempt.leased);
     let Attempt { task: number, card, price, due, .. } = attempt;
     let Task { work, .. } = task;
+    if matches!(work, Work::Task { .. }) {
+        let run = program::run(app, &job, &work).await?;
+        let order = program_order(&job, &work, run, limit_ms);
+        return Ok(Some(Lease { attempt: id, task: number, card, price, due, order }));
+    }
+    let bundle = bundle(app, &job).await?;
     match task_order(&job, bundle.as_ref(), id, &work, files, limit_ms) {
         Ok(order) => Ok(Some(Lease { attempt: id, task: number, card, price, due, order })),
         Err(error) => Err(ApiError::internal(&format!("no order can be made for {id}: {error}"))),
@@ -57,9 +62,14 @@ pub(crate) async fn audit(app: &App, id: AuditId) -> Result<Option<AuditOrder>, 
         Some((audit, task, job, sources, state.config.audit_ms))
     });
     let Some((audit, task, job, sources, limit_ms)) = drawn.await? else { return Ok(None) };
+    let Audit { due, work: part, .. } = audit;
+    if matches!(task.work, Work::Task { .. }) {
+        let run = program::run(app, &job, &task.work).await?;
+        let order = program_order(&job, &task.work, run, limit_ms);
+        return Ok(Some(AuditOrder { audit: id, due, order }));
+    }
     let files = files(app, sources).await?;
     let bundle = bundle(app, &job).await?;
-    let Audit { due, work: part, .. } = audit;
     match audit_order(&job, bundle.as_ref(), id, &part, &task.work, files, limit_ms) {
         Ok(order) => Ok(Some(AuditOrder { audit: id, due, order })),
         Err(error) => Err(ApiError::internal(&format!("no order can be made for {id}: {error}"))),

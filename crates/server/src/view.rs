@@ -26,6 +26,7 @@ pub(crate) async fn job(app: &App, id: JobId, owner: Address, after: u64) -> Res
     }
     let frames_total = match &job.kind {
         JobKind::Render(spec) => u32::try_from(spec.frames.len()).unwrap_or(u32::MAX),
+        JobKind::Bundle(spec) => u32::try_from(spec.tasks()).unwrap_or(u32::MAX),
         JobKind::Inspect | JobKind::Benchmark { .. } => 1,
     };
     let frames_done = done(app, &job, frames_total).await?;

@@ -139,11 +139,14 @@ pub(crate) async fn check_bundle(
     checked.await.map_err(|e| ApiError::internal(&e))?
 }
 
-/// Is every file of the inputs here, and the scene among them?
+/// Is every file of the inputs here, and the scene, if there is one, among them?
 pub(crate) async fn check_inputs(app: &App, inputs: BlobId, scene: &str) -> Result<(), ApiError> {
-    tatau_blobs::check_path(scene).map_err(|e| ApiError::invalid(e.to_string()))?;
+    // Bundles of other programs have no scene.
+    if !scene.is_empty() {
+        tatau_blobs::check_path(scene).map_err(|e| ApiError::invalid(e.to_string()))?;
+    }
     let manifest = crate::reach::manifest(app, inputs).await?;
-    if manifest.file(scene).is_none() {
+    if !scene.is_empty() && manifest.file(scene).is_none() {
         return Err(ApiError::invalid("the scene is not among the input files; name its path inside them"));
     }
     let missing = app.blobs.run(move |store| {

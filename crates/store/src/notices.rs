@@ -106,7 +106,7 @@ pub(crate) fn note(tx: &Transaction<'_>, job: &Job) -> Result<(), StoreError> {
         JobState::Finished => None,
         JobState::Running | JobState::Cancelled => return Ok(()),
     };
-    if !matches!(job.kind, JobKind::Render(_)) {
+    if !matches!(job.kind, JobKind::Render(_) | JobKind::Bundle(_)) {
         return Ok(());
     }
     let owner = &job.owner.0[..];

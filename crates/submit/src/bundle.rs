@@ -87,17 +87,45 @@ struct Assets {
 struct Inputs {
     #[serde(default)]
     filenames: Vec<String>,
+    #[serde(default)]
+    directories: Vec<String>,
+}
+
+/// The files that describe a bundle.
+pub(crate) struct Texts {
+    pub template: String,
+    pub values: Option<String>,
+    /// Files and folders that the bundle names beside its own.
+    pub references: Vec<String>,
+    pub terms: Option<String>,
 }
 
 /// Reads a bundle folder and checks it as the server will. Nothing is sent.
 pub fn read_bundle(dir: &Path) -> Result<BundleFolder, SubmitError> {
+    let Texts { template, values, references, terms } = texts(dir)?;
+    let asked =
+        bundle_files::read(&template, values.as_deref(), terms.as_deref()).map_err(|e| refused(&e))?;
+    let scene = find_scene(dir, &asked.scene, &references)?;
+    Ok(BundleFolder {
+        name: asked.name,
+        scene,
+        frames: asked.frames,
+        video: asked.video,
+        class: asked.class,
+        strategy: asked.strategy,
+        cap: asked.cap,
+    })
+}
+
+/// Reads the describing files of a bundle folder.
+pub(crate) fn texts(dir: &Path) -> Result<Texts, SubmitError> {
     if !dir.is_dir() {
         return Err(SubmitError::Usage(format!(
             "{} is no bundle folder; name one with a template.yaml in it",
             dir.display()
         )));
     }
-    let template_text = text(dir, &["template.yaml", "template.yml", "template.json"])?.ok_or_else(|| {
+    let template = text(dir, &["template.yaml", "template.yml", "template.json"])?.ok_or_else(|| {
         SubmitError::Usage(format!("{} holds no template.yaml; name a bundle folder", dir.display()))
     })?;
     let values = text(dir, &["parameter_values.yaml", "parameter_values.yml", "parameter_values.json"])?;
@@ -108,26 +136,16 @@ pub fn read_bundle(dir: &Path) -> Result<BundleFolder, SubmitError> {
         .transpose()
         .map_err(|e| refused(&e))?
         .unwrap_or_default();
-    let files = references.asset_references.inputs.filenames;
-    if files.len() > bundle_files::MAX_ENTRIES {
+    let Inputs { mut filenames, directories } = references.asset_references.inputs;
+    filenames.extend(directories);
+    if filenames.len() > bundle_files::MAX_ENTRIES {
         return Err(SubmitError::Usage(format!(
             "the bundle {} has more than {} entries; split it",
             dir.display(),
             bundle_files::MAX_ENTRIES
         )));
     }
-    let asked =
-        bundle_files::read(&template_text, values.as_deref(), terms.as_deref()).map_err(|e| refused(&e))?;
-    let scene = find_scene(dir, &asked.scene, &files)?;
-    Ok(BundleFolder {
-        name: asked.name,
-        scene,
-        frames: asked.frames,
-        video: asked.video,
-        class: asked.class,
-        strategy: asked.strategy,
-        cap: asked.cap,
-    })
+    Ok(Texts { template, values, references: filenames, terms })
 }
 
 /// In the bundle's folder, as an absolute path, or among the asset references by the end of its path.

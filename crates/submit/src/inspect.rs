@@ -63,6 +63,7 @@ fn order(scene: &Scene, inputs: &Inputs, cap: Amount, who: Who, attempt: u32) ->
         strategy: Strategy::Fastest,
         fresh: false,
         tiles: String::new(),
+        program: None,
         machines: Machines { who, own_first_ms: 0 },
         cap: if who == Who::Own { Amount::ZERO } else { cap },
         request_key: key.to_hex().to_string(),

@@ -12,6 +12,7 @@ mod error;
 mod frames;
 mod inspect;
 mod pay;
+mod program;
 mod progress;
 mod quote;
 mod scene;
@@ -26,9 +27,13 @@ pub use close::{Closed, MAX_ROUNDS, close};
 pub use error::{Kind, Missing, SubmitError};
 pub use frames::{check as check_frames, count as count_frames};
 pub use pay::{Order, pay, request_key};
+pub use program::{
+    Program, ProgramOrder, is_render_bundle, pay_program, quote_program, read_program, send_program,
+};
 pub use progress::{Event, Quiet, Watch};
 pub use quote::{Asked, Choice, best, choose, quote};
 pub use scene::Scene;
 pub use sync::{Synced, follow, sync};
 pub use target::{SavedFile, Target, TargetState, make_folder};
 pub use tatau_workload::tiles::Wish as Tiles;
+pub use upload::Sent;

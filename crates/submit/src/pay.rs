@@ -79,6 +79,7 @@ pub async fn pay(client: &Client, order: &Order, watch: &mut dyn Watch) -> Resul
         cap: order.cap,
         fresh: order.fresh,
         tiles: order.tiles.clone(),
+        program: None,
         request_key: order.request_key.clone(),
     };
     Ok(client.submit_job(&job).await?)

@@ -8,7 +8,7 @@ use std::{
 };
 use tatau_api::{JobView, TaskView};
 use tatau_client::{Client, ClientError};
-use tatau_model::{BlobId, Job, JobId, JobState, TaskId};
+use tatau_model::{BlobId, Job, JobId, JobKind, JobState, TaskId, Work};
 
 /// Longest wait for a change; a pause shows within it.
 const WAIT_MS: u64 = 10_000;
@@ -208,7 +208,7 @@ impl Run<'_> {
     async fn see(&mut self, view: &JobView) -> Result<(), SubmitError> {
         tell(view, &mut self.told, &mut self.last, self.watch);
         for task in &view.tasks {
-            if let Some((file, blob, bytes)) = wanted(task) {
+            for (file, blob, bytes) in wanted(&view.job, task) {
                 self.want(file, blob, bytes).await?;
             }
         }
@@ -258,11 +258,20 @@ impl Run<'_> {
     }
 }
 
-/// The file of an accepted task that the buyer gets.
-fn wanted(task: &TaskView) -> Option<(String, BlobId, u64)> {
-    let (file, name) = Target::place(&task.work)?;
-    let output = task.outputs.iter().find(|output| output.name == name)?;
-    Some((file, output.blob, output.bytes))
+/// The files of an accepted task that the buyer gets.
+fn wanted(job: &Job, task: &TaskView) -> Vec<(String, BlobId, u64)> {
+    if let (JobKind::Bundle(spec), Work::Task { step, index }) = (&job.kind, &task.work) {
+        let name = spec.steps.get(usize::from(*step)).map_or("", |step| step.name.as_str());
+        let files = task.outputs.iter().filter(|file| tatau_blobs::check_path(&file.name).is_ok());
+        return files
+            .map(|file| (Target::place_of_task(name, *step, *index, &file.name), file.blob, file.bytes))
+            .collect();
+    }
+    let found = Target::place(&task.work).and_then(|(file, name)| {
+        let output = task.outputs.iter().find(|output| output.name == name)?;
+        Some((file, output.blob, output.bytes))
+    });
+    found.into_iter().collect()
 }
 
 /// Fetches beside the name, verifies, renames.

@@ -48,9 +48,32 @@ pub(crate) async fn upload(
     most_bytes: u64,
     watch: &mut dyn Watch,
 ) -> Result<Inputs, SubmitError> {
+    let sent = upload_files(client, set.files(), hashed, most_bytes, watch).await?;
+    Ok(Inputs { manifest: sent.manifest, scene: set.scene_path(), files: sent.files, bytes: sent.bytes })
+}
+
+/// Files that lie on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The manifest's blob.
+    pub manifest: BlobId,
+    /// Files.
+    pub files: usize,
+    /// Their sizes together.
+    pub bytes: u64,
+}
+
+/// Uploads what the server lacks of these files (their paths among the inputs, and on this disk), then their manifest.
+pub(crate) async fn upload_files(
+    client: &Client,
+    all: Vec<(String, PathBuf)>,
+    hashed: &mut Hashed,
+    most_bytes: u64,
+    watch: &mut dyn Watch,
+) -> Result<Sent, SubmitError> {
     let mut entries = Vec::new();
     let mut waiting = VecDeque::new();
-    for (path, file) in set.files() {
+    for (path, file) in all {
         let known = hashed.name(&file).await?;
         if known.bytes > most_bytes {
             return Err(SubmitError::Usage(format!(
@@ -71,12 +94,7 @@ pub(crate) async fn upload(
     }
     let json = manifest.to_json().map_err(|e| SubmitError::Usage(e.to_string()))?;
     let blob = client.upload_bytes(json.into()).await?;
-    Ok(Inputs {
-        manifest: blob,
-        scene: set.scene_path(),
-        files: manifest.files().len(),
-        bytes: manifest.total_bytes(),
-    })
+    Ok(Sent { manifest: blob, files: manifest.files().len(), bytes: manifest.total_bytes() })
 }
 
 impl Hashed {

@@ -11,7 +11,7 @@ use std::{
 };
 use tatau_api::{AuditCommit, AuditOrder, AuditReveal, FailReport, Poll};
 use tatau_evidence::{AuditCommitment, Domain, SigningKey};
-use tatau_model::{AuditId, JobId};
+use tatau_model::{AuditId, JobId, Work};
 use tatau_worker::{Fault, Outbox, OutboxError, Outlet, Ran, collect_audit};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -24,6 +24,8 @@ const POLL_MS: u64 = 20_000;
 struct Held {
     card: u16,
     job: JobId,
+    /// What it audits; `None` of a promise of an earlier run.
+    work: Option<Work>,
     /// Runs or waits to run; its card's place is taken.
     open: bool,
     cancel: watch::Sender<bool>,
@@ -106,7 +108,8 @@ impl Desk {
 
     /// Notes a commitment of an earlier run that is not revealed yet.
     pub fn promised(&self, audit: AuditId) {
-        let held = Held { card: 0, job: JobId(0), open: false, cancel: watch::Sender::new(false) };
+        let held =
+            Held { card: 0, job: JobId(0), work: None, open: false, cancel: watch::Sender::new(false) };
         lock(&self.held).insert(audit, held);
     }
 
@@ -127,7 +130,10 @@ impl Desk {
         drop(warm);
         let cancel = watch::Sender::new(false);
         let cancelled = cancel.subscribe();
-        held.insert(order.audit, Held { card, job, open: true, cancel });
+        held.insert(
+            order.audit,
+            Held { card, job, work: Some(order.order.work.clone()), open: true, cancel },
+        );
         drop(held);
         self.tell(ValidatorEvent::Taken { audit: order.audit, work: order.order.work.clone() });
         Some((card, cancelled))
@@ -183,7 +189,9 @@ impl Desk {
 
     /// Hashes, signs and keeps; from then on it is a promise.
     async fn sign(&self, audit: AuditId, ran: &Ran, folder: &Path) -> Result<Entry, Fault> {
-        let collected = collect_audit(folder).await?;
+        let work = lock(&self.held).get(&audit).and_then(|held| held.work.clone());
+        let work = work.ok_or_else(|| Fault::new("disk", "the audit is not known any more"))?;
+        let collected = collect_audit(&work, folder).await?;
         let claim = AuditCommitment::to_files(audit, self.key.address(), &collected.files);
         let signature = claim.sign(&self.domain, &self.key).to_string();
         let entry = Entry {

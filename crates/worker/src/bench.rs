@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tatau_model::Card;
+use tatau_model::{Card, environment::serves};
 use tatau_sandbox::{Limits, Policy, SandboxError, Session, SessionSpec, TaskEvent};
 
 /// Seconds that entering a session's environments may take (a large scene is opened in them).
@@ -155,7 +155,8 @@ impl Bench {
             parameters: order.parameters.clone(),
             step: order.step.clone(),
         };
-        let place = self.options.places.get(&order.environment).ok_or_else(|| {
+        let found = self.options.places.iter().find(|(name, _)| serves(name, &order.environment));
+        let place = found.map(|(_, place)| place).ok_or_else(|| {
             Fault::new(
                 "no_environment",
                 format!("this node does not have the environment '{}'", order.environment),

@@ -44,6 +44,9 @@ struct TaskResult {
 
 /// Did the task leave exactly the files that its work delivers? Asked before anything is promised.
 pub fn check_names(work: &Work, names: &[String]) -> Result<(), Fault> {
+    if matches!(work, Work::Task { .. }) {
+        return check_unknown(names);
+    }
     let expected = expected_files(work);
     let lacks = expected.iter().find(|name| !names.contains(name));
     let odd = names.iter().find(|name| !expected.contains(name));
@@ -54,6 +57,16 @@ pub fn check_names(work: &Work, names: &[String]) -> Result<(), Fault> {
     }
 }
 
+/// Of a bundle's task: some files, all in the outputs' folder itself.
+fn check_unknown(names: &[String]) -> Result<(), Fault> {
+    if let Some(name) = names.iter().find(|name| name.contains('/') || name.starts_with('.')) {
+        return Err(bad(format!(
+            "the task left {name}; results are plain files in the outputs' folder, without folders and hidden names"
+        )));
+    }
+    if names.is_empty() { Err(bad("the task left no file in the outputs' folder")) } else { Ok(()) }
+}
+
 /// Hashes the files of a task of its provider and reads its trace. Files that the platform would not take, by name or size,
 /// are a fault here: nothing is promised that cannot be delivered. Blocking work is done away from the async threads.
 pub async fn collect(work: &Work, folder: &Path) -> Result<Collected, Fault> {
@@ -62,7 +75,7 @@ pub async fn collect(work: &Work, folder: &Path) -> Result<Collected, Fault> {
 }
 
 fn collect_task(work: &Work, folder: &Path) -> Result<Collected, Fault> {
-    let collected = collect_now(folder, trace_file(work).as_deref())?;
+    let collected = collect_now(work, folder, trace_file(work).as_deref())?;
     let fits = match &collected.tiles {
         Some(tiles) => check_frame(work, tiles, &collected.files),
         None => check_outputs(work, &collected.files),
@@ -72,8 +85,9 @@ fn collect_task(work: &Work, folder: &Path) -> Result<Collected, Fault> {
 }
 
 /// Hashes the files of an audit, which have no trace.
-pub async fn collect_audit(folder: &Path) -> Result<Collected, Fault> {
-    in_background(folder, |folder| collect_now(folder, None)).await
+pub async fn collect_audit(work: &Work, folder: &Path) -> Result<Collected, Fault> {
+    let work = work.clone();
+    in_background(folder, move |folder| collect_now(&work, folder, None)).await
 }
 
 async fn in_background(
@@ -85,10 +99,15 @@ async fn in_background(
     done.unwrap_or_else(|_| Err(Fault::new("disk", "reading the outputs was broken off")))
 }
 
-fn collect_now(folder: &Path, trace: Option<&str>) -> Result<Collected, Fault> {
+fn collect_now(work: &Work, folder: &Path, trace: Option<&str>) -> Result<Collected, Fault> {
     let files = hash_files(folder)?;
-    let result = read_result(folder)?;
     let manifest_root = manifest_root(&files);
+    if matches!(work, Work::Task { .. }) {
+        // A stranger's program writes no report; one task is one unit.
+        let trace_root = manifest_root;
+        return Ok(Collected { files, manifest_root, trace_root, units: 1, tiles: None, render_ms: None });
+    }
+    let result = read_result(folder)?;
     let (trace_root, units, tiles) = if let Some(name) = trace {
         let bytes = read_limited(&folder.join(name), MAX_TRACE_BYTES)?;
         let tiles = Tiles::parse(&bytes).map_err(|e| bad(e.to_string()))?;
@@ -193,7 +212,7 @@ mod tests {
     #[test]
     fn files_are_sorted_hashed_and_rooted() {
         let dir = folder(&[("result.json", b"{\"render_ms\": 12.6}"), ("a.png", b"x")]);
-        let got = collect_now(dir.path(), None).unwrap();
+        let got = collect_now(&Work::Video, dir.path(), None).unwrap();
         assert_eq!(got.files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["a.png", "result.json"]);
         assert_eq!(got.files[0].blob.0, *blake3::hash(b"x").as_bytes());
         assert_eq!((got.units, got.render_ms), (1, Some(13)));
@@ -229,13 +248,16 @@ mod tests {
             &[("result.json", b"{")],
             &[("result.json", b"{\"width\": \"wide\"}")],
         ] {
-            assert_eq!(collect_now(folder(files).path(), None).unwrap_err().code, "bad_output");
+            assert_eq!(collect_now(&Work::Video, folder(files).path(), None).unwrap_err().code, "bad_output");
         }
         let untraced = folder(&[("result.json", b"{\"width\":1,\"height\":1,\"samples\":1}")]);
-        assert_eq!(collect_now(untraced.path(), Some("frame_0001.tiles")).unwrap_err().code, "bad_output");
+        assert_eq!(
+            collect_now(&Work::Video, untraced.path(), Some("frame_0001.tiles")).unwrap_err().code,
+            "bad_output"
+        );
         let linked = folder(&[("result.json", b"{}")]);
         std::os::unix::fs::symlink("/etc/passwd", linked.path().join("b")).unwrap();
-        assert_eq!(collect_now(linked.path(), None).unwrap_err().code, "bad_output");
+        assert_eq!(collect_now(&Work::Video, linked.path(), None).unwrap_err().code, "bad_output");
         for none in [(0, 1, 1), (u64::MAX, 2, 1)] {
             let result = TaskResult {
                 width: Some(none.0),

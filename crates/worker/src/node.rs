@@ -36,6 +36,8 @@ pub struct NodeOptions {
     pub memory_mib: Option<u64>,
     /// Environments to offer; all that this version knows at first.
     pub environments: Vec<String>,
+    /// Programs of the machine's own that are offered besides: name (`host:cinema4d@2025.1`) and folder, seen as `/env`.
+    pub programs: BTreeMap<String, PathBuf>,
     /// Of them, those whose folders are made already; the others are provisioned.
     pub places: BTreeMap<String, Place>,
     /// The binary with the session runner, and its arguments.
@@ -62,6 +64,7 @@ impl NodeOptions {
             threads: None,
             memory_mib: None,
             environments: ENVIRONMENTS.iter().map(|environment| environment.name.into()).collect(),
+            programs: BTreeMap::new(),
             places: BTreeMap::new(),
             runner,
             runner_args: vec!["session".into()],
@@ -202,6 +205,9 @@ async fn start<P: Platform>(
     for name in &options.environments {
         places.insert(name.clone(), place(options, name, on).await?);
     }
+    for (name, folder) in &options.programs {
+        places.insert(name.clone(), Place { environment: folder.clone(), runtime: runtime(options)? });
+    }
     let about = patiently(on, || platform.platform()).await?;
     let domain = Domain::on_chain(about.chain_id, Address([0; 20]));
     let now = SystemClock.now();
@@ -220,7 +226,7 @@ async fn start<P: Platform>(
         cards: cards.clone(),
         offer: Offer {
             ask_per_reference_hour: role.ask_per_reference_hour,
-            environments: options.environments.clone(),
+            environments: places.keys().cloned().collect(),
             provides: role.provides,
             validates: role.validates,
             blocked: role.blocked,
@@ -293,9 +299,13 @@ async fn place(
     let recipe = Recipe::by_name(name)?;
     let mut tell = |stage| on(NodeEvent::Provisioning { environment: name.to_owned(), stage });
     let environment = provision(&options.cache_dir, &recipe, &mut tell).await?;
+    Ok(Place { environment, runtime: runtime(options)? })
+}
+
+/// The folder of the runtime's programs.
+fn runtime(options: &NodeOptions) -> Result<PathBuf, NodeError> {
     let files: Vec<_> = BLENDER.iter().map(|file| (file.name, file.text.as_bytes())).collect();
-    let runtime = write_runtime(&options.cache_dir, &files)?;
-    Ok(Place { environment, runtime })
+    Ok(write_runtime(&options.cache_dir, &files)?)
 }
 
 /// Asks until there is an answer.

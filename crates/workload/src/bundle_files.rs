@@ -61,18 +61,13 @@ struct Terms {
     cap: Option<String>,
     #[serde(default)]
     video: bool,
+    task_minutes: Option<f64>,
+    reproducible: Option<bool>,
 }
 
 /// Reads `template.yaml`, and `parameter_values.yaml` and `tatau.yaml` where they are there (YAML or JSON).
 pub fn read(template: &str, values: Option<&str>, terms: Option<&str>) -> Result<Asked, BundleError> {
-    let values: Option<Values> = values.map(|text| parse("parameter_values.yaml", text)).transpose()?;
-    let terms: Terms = terms.map(|text| parse("tatau.yaml", text)).transpose()?.unwrap_or_default();
-    let values = values.map_or_else(Vec::new, |values| values.parameter_values);
-    if values.len() > MAX_ENTRIES {
-        return Err(bad(format!("the bundle has more than {MAX_ENTRIES} entries; split it")));
-    }
-    let mut parameters: BTreeMap<String, String> =
-        values.into_iter().map(|v| (v.name, plain(v.value))).collect();
+    let (mut parameters, terms) = (values_of(values)?, terms_of(terms)?);
     // Where the scene lies is the caller's business; the rest of the bundle is judged as the server judges it.
     let given = parameters.get("Scene").cloned().unwrap_or_default();
     if !given.is_empty() && template::check_scene(&given).is_err() {
@@ -80,19 +75,15 @@ pub fn read(template: &str, values: Option<&str>, terms: Option<&str>) -> Result
         parameters.insert("Scene".into(), name.to_owned());
     }
     let render = template::check_render_bundle(template, &parameters)?;
-    if let Some(name) = terms.environment.filter(|name| runtime::environment(name).is_none()) {
+    if let Some(name) = terms.environment.as_ref().filter(|name| runtime::environment(name).is_none()) {
         let offered: Vec<_> = runtime::ENVIRONMENTS.iter().map(|e| e.name).collect();
         return Err(bad(format!(
             "the bundle asks for the environment '{}'; only {} is offered",
-            shown(&name),
+            shown(name),
             offered.join(", ")
         )));
     }
-    let cap = terms.cap.map(|cap| match cap.parse::<Amount>() {
-        Ok(cap) if cap < Amount::ZERO => Err(bad("the cap in tatau.yaml is negative; write 0 for none")),
-        Ok(cap) => Ok(cap),
-        Err(e) => Err(bad(format!("the cap in tatau.yaml is wrong: {e}"))),
-    });
+    let cap = cap_of(&terms)?;
     Ok(Asked {
         name: render.name,
         scene: if given.is_empty() { render.scene } else { given },
@@ -100,8 +91,77 @@ pub fn read(template: &str, values: Option<&str>, terms: Option<&str>) -> Result
         video: terms.video,
         class: terms.class,
         strategy: terms.strategy,
-        cap: cap.transpose()?.filter(|cap| cap.is_positive()),
+        cap,
     })
+}
+
+/// What a bundle for another program asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedProgram {
+    /// A name for people.
+    pub name: String,
+    /// Values of job parameters, as written.
+    pub values: BTreeMap<String, String>,
+    /// Where the program comes from.
+    pub environment: Option<String>,
+    /// Card class; `None` is any.
+    pub class: Option<String>,
+    /// How offers are chosen.
+    pub strategy: Strategy,
+    /// The most it may cost, where the bundle says so.
+    pub cap: Option<Amount>,
+    /// Minutes that one task takes on the reference card, where the bundle says so.
+    pub task_minutes: Option<f64>,
+    /// Whether a task gives the same files everywhere, where the bundle says so.
+    pub reproducible: Option<bool>,
+}
+
+/// Reads the files of a bundle for another program. Values for other farms' own queues (`deadline:…`) are none of its parameters.
+pub fn read_program(
+    template: &str,
+    values: Option<&str>,
+    terms: Option<&str>,
+) -> Result<AskedProgram, BundleError> {
+    let (values, terms) = (values_of(values)?, terms_of(terms)?);
+    let values = values.into_iter().filter(|(name, _)| !name.contains(':')).collect();
+    let document = template::parse(template)?;
+    let name = document.get("name").and_then(serde_json::Value::as_str).unwrap_or("bundle");
+    let environment = match &terms.environment {
+        Some(name) => Some(name.clone()),
+        None => crate::program::environment(template, &values)?,
+    };
+    Ok(AskedProgram {
+        name: shown(name),
+        environment,
+        class: terms.class.clone(),
+        strategy: terms.strategy,
+        cap: cap_of(&terms)?,
+        task_minutes: terms.task_minutes,
+        reproducible: terms.reproducible,
+        values,
+    })
+}
+
+fn values_of(values: Option<&str>) -> Result<BTreeMap<String, String>, BundleError> {
+    let values: Option<Values> = values.map(|text| parse("parameter_values.yaml", text)).transpose()?;
+    let values = values.map_or_else(Vec::new, |values| values.parameter_values);
+    if values.len() > MAX_ENTRIES {
+        return Err(bad(format!("the bundle has more than {MAX_ENTRIES} entries; split it")));
+    }
+    Ok(values.into_iter().map(|v| (v.name, plain(v.value))).collect())
+}
+
+fn terms_of(terms: Option<&str>) -> Result<Terms, BundleError> {
+    Ok(terms.map(|text| parse("tatau.yaml", text)).transpose()?.unwrap_or_default())
+}
+
+fn cap_of(terms: &Terms) -> Result<Option<Amount>, BundleError> {
+    let cap = terms.cap.as_deref().map(|cap| match cap.parse::<Amount>() {
+        Ok(cap) if cap < Amount::ZERO => Err(bad("the cap in tatau.yaml is negative; write 0 for none")),
+        Ok(cap) => Ok(cap),
+        Err(e) => Err(bad(format!("the cap in tatau.yaml is wrong: {e}"))),
+    });
+    Ok(cap.transpose()?.filter(|cap| cap.is_positive()))
 }
 
 /// YAML (or JSON) of a bundle's file; the parser keeps its own limits of repetition.

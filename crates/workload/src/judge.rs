@@ -6,7 +6,7 @@
 use crate::{audit, inspection, trace};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tatau_model::{AuditWork, Job, Measurement, Work, audit::PartMeasurement};
+use tatau_model::{AuditWork, Job, Measurement, OutputFile, Work, audit::PartMeasurement};
 
 /// Largest answer.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -139,6 +139,36 @@ pub fn compare_inspections(claim: &[u8], mine: &[u8]) -> Measurement {
         sentence,
         parts: vec![PartMeasurement {
             pixels: 1,
+            equal_ppm: MILLION - differs,
+            over_1e3_ppm: differs,
+            over_1e2_ppm: differs,
+            rel_l1_ppm: differs,
+        }],
+    }
+}
+
+/// Files of a bundle's task against those of its re-run, by their contents. One part: a file is the same or is not.
+pub fn compare_files(claim: &[OutputFile], mine: &[OutputFile]) -> Measurement {
+    if mine.is_empty() {
+        return fault(VALIDATOR_FILE, "the validator revealed no file".to_owned());
+    }
+    let other = |file: &&OutputFile, among: &[OutputFile]| {
+        !among.iter().any(|one| one.name == file.name && one.blob == file.blob)
+    };
+    let odd: Vec<&OutputFile> = claim.iter().filter(|file| other(file, mine)).collect();
+    let lacking = mine.iter().filter(|file| !claim.iter().any(|one| one.name == file.name)).count();
+    let all = claim.len().max(mine.len()).max(1) as u64;
+    let differs = (odd.len() + lacking) as u64 * u64::from(MILLION) / all;
+    let differs = u32::try_from(differs).unwrap_or(MILLION).min(MILLION);
+    let sentence = odd.first().map_or_else(
+        || if lacking > 0 { "files are lacking".to_owned() } else { String::new() },
+        |file| format!("{} is another file", clean(&file.name, 60)),
+    );
+    Measurement {
+        fault: None,
+        sentence,
+        parts: vec![PartMeasurement {
+            pixels: all,
             equal_ppm: MILLION - differs,
             over_1e3_ppm: differs,
             over_1e2_ppm: differs,

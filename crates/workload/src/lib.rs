@@ -18,6 +18,7 @@ pub mod inspection;
 pub mod judge;
 pub mod order;
 pub mod planner;
+pub mod program;
 pub mod quote;
 pub mod runtime;
 pub mod template;

@@ -80,6 +80,38 @@ pub fn audit_order(
     request_order(job, scene, &audit.to_string(), work, &request, Vec::new(), limit_ms)
 }
 
+/// What a task of a bundle runs: text and values as they were checked when the job was submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramRun {
+    /// Job template.
+    pub template: String,
+    /// Job parameters, their paths as the sandbox has them.
+    pub parameters: BTreeMap<String, String>,
+    /// Name of the step.
+    pub step: String,
+    /// Task parameters.
+    pub task: BTreeMap<String, String>,
+}
+
+/// The order for a task of a bundle, or for the same again as its audit.
+pub fn program_order(job: &Job, work: &Work, run: ProgramRun, limit_ms: u64) -> Order {
+    Order {
+        job: job.id,
+        work: work.clone(),
+        session: SessionOrder {
+            template: run.template,
+            parameters: run.parameters,
+            step: run.step,
+            environment: job.environment.clone(),
+            inputs: job.inputs,
+        },
+        parameters: run.task,
+        request: None,
+        files: Vec::new(),
+        limit_ms,
+    }
+}
+
 /// Does the session load the job's scene?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scene {

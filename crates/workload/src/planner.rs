@@ -85,6 +85,10 @@ fn first(job: &Job) -> Vec<Work> {
     match &job.kind {
         JobKind::Inspect => vec![Work::Inspect],
         JobKind::Benchmark { .. } => vec![Work::Benchmark],
+        JobKind::Bundle(spec) => {
+            let steps = (0u16..).zip(&spec.steps);
+            steps.flat_map(|(step, of)| (0..of.tasks).map(move |index| Work::Task { step, index })).collect()
+        }
         JobKind::Render(spec) => {
             let preview = preview_frames(spec);
             let frames = if preview.is_empty() { &spec.frames } else { &preview };
@@ -122,6 +126,7 @@ pub fn total_tasks(job: &Job) -> usize {
     match &job.kind {
         JobKind::Inspect | JobKind::Benchmark { .. } => 1,
         JobKind::Render(spec) => render_tasks(spec),
+        JobKind::Bundle(spec) => spec.tasks(),
     }
 }
 

@@ -18,8 +18,8 @@ pub struct Wanted {
     pub frames: u64,
     /// Of them, those that are there already, with their pictures.
     pub known: u64,
-    /// Reference milliseconds of a frame's picture.
-    pub picture_reference_ms: u64,
+    /// Reference milliseconds of a frame's picture; `None` where none is made.
+    pub picture_reference_ms: Option<u64>,
     /// Width and height of a picture, pixels.
     pub picture: (u32, u32),
     /// With a video at the end.
@@ -99,7 +99,7 @@ fn limit(strategy: Strategy, lines: &[&OfferLine]) -> Result<Amount, AmountError
 fn total(wanted: &Wanted, ask: Amount) -> Result<Amount, AmountError> {
     let lease =
         |reference_ms: u64| units::price(ask, reference_ms).map(|price| price.max(wanted.least_price));
-    let mut frame = lease(wanted.picture_reference_ms)?;
+    let mut frame = wanted.picture_reference_ms.map_or(Ok(Amount::ZERO), lease)?;
     for part in &wanted.frame_parts {
         frame = frame.add(lease(*part)?)?;
     }
@@ -133,8 +133,10 @@ fn expected_ms(wanted: &Wanted, used: &[&OfferLine]) -> u64 {
         u64::try_from(ms).unwrap_or(u64::MAX).max(1)
     };
     let pieces = (wanted.frame_parts.len() as u64).max(1);
-    let frame =
-        wanted.frame_parts.iter().fold(wanted.picture_reference_ms, |sum, part| sum.saturating_add(*part));
+    let frame = wanted
+        .frame_parts
+        .iter()
+        .fold(wanted.picture_reference_ms.unwrap_or(0), |sum, part| sum.saturating_add(*part));
     let each = frame.div_ceil(pieces);
     let made = |within: u64| -> u128 {
         used.iter().map(|l| u128::from(l.cards) * u128::from(within / on(each, l.score_milli))).sum()

@@ -34,6 +34,7 @@ pub const BLENDER: &[RuntimeFile] = &[
     file!("finish.py"),
     file!("frozen.py"),
     file!("inspection.py"),
+    file!("laid_out.py"),
     file!("passes.py"),
     file!("pixels.py"),
     file!("refusals.py"),

@@ -179,6 +179,13 @@ pub fn check_render_bundle(
     })
 }
 
+/// Has this template the step of [`RENDER`]? What cannot be read has not.
+pub fn is_render(template: &str) -> bool {
+    let steps = |text: &str| parse(text).ok().and_then(|document| document.get("steps").cloned());
+    let theirs = steps(template);
+    theirs.is_some() && theirs == steps(RENDER)
+}
+
 fn other_version(given: Option<&Value>, ours: Option<&Value>) -> BundleError {
     let text = |version: Option<&Value>| -> String {
         let text = version.and_then(Value::as_str).unwrap_or("none");
@@ -194,14 +201,14 @@ fn other_version(given: Option<&Value>, ours: Option<&Value>) -> BundleError {
     )
 }
 
-fn default_of(document: &Value, name: &str) -> Option<String> {
+pub(crate) fn default_of(document: &Value, name: &str) -> Option<String> {
     let definitions = document.get("parameterDefinitions")?.as_array()?;
     let definition = definitions.iter().find(|d| d.get("name").and_then(Value::as_str) == Some(name))?;
     definition.get("default")?.as_str().map(str::to_owned)
 }
 
 /// YAML (or JSON) to a value, with limits; aliases are expanded by the parser within its own repetition limit.
-fn parse(template: &str) -> Result<Value, BundleError> {
+pub(crate) fn parse(template: &str) -> Result<Value, BundleError> {
     if template.len() > MAX_TEMPLATE_BYTES {
         return Err(BundleError::new(
             "too_large",

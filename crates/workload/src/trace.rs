@@ -21,6 +21,8 @@ pub const MAX_RESULT_BYTES: u64 = 1 << 20;
 pub const MAX_FRAME_BYTES: u64 = 4 << 30;
 /// Largest video.
 pub const MAX_VIDEO_BYTES: u64 = 64 << 30;
+/// Most files of a bundle's task.
+pub const MAX_TASK_FILES: usize = 128;
 /// Room for headers and for pixels that do not compress.
 const SLACK_BYTES: u64 = 1 << 20;
 /// Every task's report.
@@ -114,11 +116,11 @@ fn stem(work: &Work) -> Option<String> {
         Work::Render { frame, tile: None } | Work::Stitch { frame } => Some(frame_name(*frame)),
         Work::Render { frame, tile: Some(tile) } => Some(format!("{}_tile_{tile:02}", frame_name(*frame))),
         Work::Benchmark => Some(frame_name(1)),
-        Work::Inspect | Work::Finish { .. } | Work::Video => None,
+        Work::Inspect | Work::Finish { .. } | Work::Video | Work::Task { .. } => None,
     }
 }
 
-/// Names of the files that the task delivers, no more and no fewer.
+/// Names of the files that the task delivers, no more and no fewer. Of a bundle's tasks nobody knows them beforehand: none.
 pub fn expected_files(work: &Work) -> Vec<String> {
     let mut names: Vec<String> = match work {
         Work::Inspect => Vec::new(),
@@ -127,6 +129,7 @@ pub fn expected_files(work: &Work) -> Vec<String> {
         }
         Work::Finish { frame } => vec![frame_name(*frame) + ".png"],
         Work::Video => vec![VIDEO.to_owned()],
+        Work::Task { .. } => return Vec::new(),
     };
     names.push(RESULT.to_owned());
     names
@@ -174,6 +177,9 @@ impl Shape {
 }
 
 fn check_each(work: &Work, files: &[OutputFile], most: impl Fn(&str) -> u64) -> Result<(), TraceError> {
+    if matches!(work, Work::Task { .. }) {
+        return check_unknown(work, files);
+    }
     let mut left = expected_files(work);
     let label = work.label();
     for file in files {
@@ -196,6 +202,25 @@ fn check_each(work: &Work, files: &[OutputFile], most: impl Fn(&str) -> u64) -> 
         None => Ok(()),
         Some(name) => Err(TraceError(format!("the {label} lacks {name}; deliver it too"))),
     }
+}
+
+/// Files whose names nobody knows beforehand: some, plain, each once, none too large.
+fn check_unknown(work: &Work, files: &[OutputFile]) -> Result<(), TraceError> {
+    let label = work.label();
+    if files.is_empty() || files.len() > MAX_TASK_FILES {
+        return Err(TraceError(format!(
+            "the {label} left {} files; 1 to {MAX_TASK_FILES} are possible",
+            files.len()
+        )));
+    }
+    let mut seen = std::collections::HashSet::new();
+    for file in files {
+        if file.bytes > MAX_FRAME_BYTES || !seen.insert(&file.name) {
+            let name: String = file.name.chars().filter(|c| !c.is_control()).take(128).collect();
+            return Err(TraceError(format!("{name} of the {label} is too large, or there twice")));
+        }
+    }
+    Ok(())
 }
 
 /// Most bytes a file of that name can have; with the shape of the job's frames a tighter bound: a float32 a channel for raw

@@ -64,7 +64,7 @@ pub fn reference_ms(work: &Work, job: &Job) -> u64 {
         (Work::Render { tile: Some(tile), .. }, JobKind::Render(spec)) => {
             tile_reference_ms(spec, *tile, job.reference_ms)
         }
-        (Work::Render { .. }, _) => job.reference_ms,
+        (Work::Render { .. } | Work::Task { .. }, _) => job.reference_ms,
         (Work::Stitch { .. }, JobKind::Render(spec)) => stitch_reference_ms(spec),
         (Work::Stitch { .. }, _) => on_a_core(STITCH_BASE_MS),
         (Work::Inspect, _) => INSPECT_REFERENCE_MS,

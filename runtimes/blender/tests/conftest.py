@@ -44,7 +44,8 @@ def make_scene(file, change="", compress=False):
 class Session:
     """One session in `folder`; `scene` None starts it without one."""
 
-    def __init__(self, folder, scene, threads=2):
+    def __init__(self, folder, scene, threads=2, prefix=()):
+        self.prefix = prefix
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.count = folder, 0
         self.environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "TATAU_WORK": str(folder), "TATAU_THREADS": str(threads)}
@@ -52,7 +53,7 @@ class Session:
 
     def call(self, program, *arguments, flags="-SE"):
         return subprocess.run(
-            [sys.executable, flags, str(RUNTIME / program), *map(str, arguments)], env=self.environment, cwd=self.folder,
+            [*self.prefix, sys.executable, flags, str(RUNTIME / program), *map(str, arguments)], env=self.environment, cwd=self.folder,
             capture_output=True, text=True, timeout=60,
         )
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,36 @@ def check_frame(row, report, frame):
 
 def test_names_are_found_without_blender():
     assert "bpy" not in sys.modules and os.path.isdir(CORPUS) and "panorama_stereo" in names()
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that everybody can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="tatau-bake-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def test_a_bake_is_used_where_nothing_can_be_written(open_folder):
+    """Providers lay inputs out read-only, and sessions are nobody: Blender opens some of its own files for writing."""
+    import shutil
+
+    import exr
+    from conftest import Session
+
+    call(CORPUS / "make_corpus.py", open_folder, "zone_on_disk")
+    made = open_folder / "zone_on_disk"
+    found = []
+    for name, prefix in (("own", []), ("nobody", ["setpriv", "--reuid", "65534", "--clear-groups"] if os.getuid() == 0 else [])):
+        folder = open_folder / name
+        shutil.copytree(made, folder / "scene")
+        (folder / "s").mkdir()
+        (folder / "s").chmod(0o777)
+        if name == "nobody":
+            subprocess.run(["chmod", "-R", "a+rX,a-w", str(folder / "scene")], check=True)
+        session = Session(folder / "s", folder / "scene" / "scene.blend", prefix=prefix)
+        report, frame = session.run(kind="inspect"), session.run(kind="render", frame=6)
+        session.down()
+        found.append(([row["resolved"] for row in report["files"]], exr.read_exr(frame["out"] / "frame_0006.exr")[0]))
+    assert found[0][0] == found[1][0] and len(found[0][0]) == 12
+    assert (found[0][1] == found[1][1]).all()

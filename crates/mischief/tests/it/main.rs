@@ -3,3 +3,4 @@
 mod crash;
 mod house;
 mod market;
+mod program;

@@ -23,7 +23,9 @@ use tatau_audit::verdict;
 use tatau_engine::Event;
 use tatau_model::{Attempt, Audit, AuditId, AuditState, Job, Measurement, OutputFile, Task, Verdict, Work};
 use tatau_workload::{
-    judge::{JudgeError, agree_request, compare_inspections, judge_request, parse_measurement},
+    judge::{
+        JudgeError, agree_request, compare_files, compare_inspections, judge_request, parse_measurement,
+    },
     trace,
 };
 use tokio::sync::mpsc;
@@ -234,6 +236,9 @@ async fn measure(app: &App, desk: &mut Desk, case: &Case) -> Result<Measurement,
             (Some(claim), Some(mine)) => compare_inspections(&claim, &mine),
         });
     }
+    if matches!(work, Work::Task { .. }) {
+        return Ok(compare_files(&case.attempt.outputs, &case.audit.files));
+    }
     let name = format!("{}-claim", case.audit.id);
     let sides = [("claim", &case.attempt.outputs[..]), ("mine", &case.audit.files[..])];
     compare(app, desk, case, &name, sides, |a, b| judge_request(work, &case.audit.work, &case.job, a, b))
@@ -248,6 +253,8 @@ async fn agree(app: &App, desk: &mut Desk, case: &Case, other: &Audit) -> Result
             (Some(a), Some(b)) => compare_inspections(&a, &b),
             _ => return Ok(false),
         }
+    } else if matches!(work, Work::Task { .. }) {
+        compare_files(&case.audit.files, &other.files)
     } else {
         let name = format!("{}-{}", case.audit.id, other.id);
         let sides = [("a", &case.audit.files[..]), ("b", &other.files[..])];

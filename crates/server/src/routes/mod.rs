@@ -106,6 +106,7 @@ fn small() -> Router<Arc<App>> {
         .route("/v1/jobs/{id}/edit", post(jobs::edit::edit))
         .route("/v1/jobs/{id}/resume", post(jobs::resume::resume))
         .route("/v1/quotes", post(quotes::make::make))
+        .route("/v1/quotes/tasks", post(quotes::make::tasks))
         .route("/v1/nodes", post(nodes::register::register))
         .route("/v1/nodes/me", get(nodes::show::show))
         .route("/v1/nodes/me/earnings", get(nodes::earnings::earnings))

@@ -32,6 +32,7 @@ pub(crate) fn inspection(inputs: BlobId, key: &str) -> SubmitJob {
         strategy: Strategy::Balanced,
         fresh: false,
         tiles: String::new(),
+        program: None,
         machines: tatau_model::Machines::default(),
         cap: Amount(50_000_000),
         request_key: key.into(),

@@ -173,7 +173,7 @@ async fn frames_pictures_and_crops_of_the_demo_scene() {
     let order = order::audit_order(&job, None, AuditId(4), &part, &work, Vec::new(), 120_000).unwrap();
     let (ran, out) = studio.run("audit-4", &order).await;
     assert_eq!(ran.start_ms, 0, "crops and pictures share the session that takes requests");
-    let got = collect_audit(&out).await.unwrap();
+    let got = collect_audit(&work, &out).await.unwrap();
     assert_eq!(got.files.len(), crops.len() + 1);
     assert!(got.render_ms.is_some());
     let Rect { w, h, .. } = crops[0];

@@ -6,7 +6,7 @@ fn wanted() -> Wanted {
         frame_parts: vec![160],
         frames: 24,
         known: 0,
-        picture_reference_ms: 10,
+        picture_reference_ms: Some(10),
         picture: (480, 270),
         video: true,
         least_price: Amount(1_000),

@@ -166,9 +166,15 @@ impl House {
 
     /// Starts an honest provider or a validator with one slot of one thread.
     pub fn start_node(&self, party: &str, verb: &str) -> Running {
+        self.start_node_with(party, verb, &[])
+    }
+
+    /// The same with more flags.
+    pub fn start_node_with(&self, party: &str, verb: &str, more: &[&str]) -> Running {
         let arguments: &[&str] =
             if verb == "provide" { &[verb, "--headless", "--ask", ASK] } else { &[verb, "--ask", ASK] };
         let mut arguments = node_arguments(arguments, party);
+        arguments.extend(more);
         if let Some(line) = &self.line {
             arguments.extend(["--server", line]);
         }
@@ -267,6 +273,7 @@ impl House {
             strategy: Strategy::Fastest,
             fresh: true,
             tiles: tiles.into(),
+            program: None,
             machines: tatau_model::Machines::default(),
             cap: Amount::tatau(5),
             request_key: key.into(),

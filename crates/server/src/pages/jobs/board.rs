@@ -83,7 +83,7 @@ impl Board {
     pub(super) fn spec(&self) -> Option<&RenderSpec> {
         match &self.job.kind {
             JobKind::Render(spec) => Some(spec),
-            JobKind::Inspect | JobKind::Benchmark { .. } => None,
+            JobKind::Inspect | JobKind::Benchmark { .. } | JobKind::Bundle(_) => None,
         }
     }
 
@@ -147,7 +147,7 @@ impl Board {
                 self.video = Some(id);
                 None
             }
-            Work::Inspect | Work::Benchmark => None,
+            Work::Inspect | Work::Benchmark | Work::Task { .. } => None,
         };
         self.pieces.insert(id, Piece::of(history));
         frame
@@ -203,6 +203,17 @@ impl Board {
     /// Frames whose picture is there.
     pub(super) fn pictures(&self) -> usize {
         self.frames.values().filter(|pair| self.accepted(pair.picture).is_some()).count()
+    }
+
+    /// How many of its frames have their picture, or how many tasks of a bundle are accepted; and how many there are.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        match &self.job.kind {
+            JobKind::Bundle(spec) => {
+                let accepted = |piece: &&Piece| piece.state == TaskState::Accepted;
+                (self.pieces.values().filter(accepted).count(), spec.tasks())
+            }
+            _ => (self.pictures(), self.frames.len()),
+        }
     }
 
     /// Accepted results.

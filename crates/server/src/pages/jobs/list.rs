@@ -15,6 +15,7 @@ use axum::{
 };
 use serde::Deserialize;
 use std::{collections::HashMap, sync::Arc};
+use tatau_engine::State as Market;
 use tatau_model::{Job, JobId, JobKind, JobState};
 use tatau_ui::{Frame, words};
 
@@ -63,8 +64,12 @@ pub(crate) async fn list(
 
 /// Pictures that are there, of the jobs that are open.
 async fn finished_frames(app: &App, jobs: &[Job]) -> Result<HashMap<JobId, usize>, ApiError> {
+    let of = |s: &Market, id: JobId| match s.job(id).map(|job| &job.kind) {
+        Some(JobKind::Bundle(_)) => s.counts(id).accepted,
+        _ => s.counts(id).finishes,
+    };
     let open: Vec<JobId> = jobs.iter().filter(|job| !job.state.is_ended()).map(|job| job.id).collect();
-    app.writer.read(move |s| open.into_iter().map(|id| (id, s.counts(id).finishes)).collect()).await
+    app.writer.read(move |s| open.into_iter().map(|id| (id, of(s, id))).collect()).await
 }
 
 fn line(job: &Job, done: Option<usize>) -> Line {
@@ -73,6 +78,10 @@ fn line(job: &Job, done: Option<usize>) -> Line {
             let frames = spec.frames.len();
             let video = if spec.video { " and a video" } else { "" };
             (job.name.clone(), format!("{}{video}", words::count(frames as u64, "frame")), frames)
+        }
+        JobKind::Bundle(spec) => {
+            let tasks = spec.tasks();
+            (job.name.clone(), format!("{} of a bundle", words::count(tasks as u64, "task")), tasks)
         }
         JobKind::Inspect | JobKind::Benchmark { .. } => {
             (name_of(&job.name).to_owned(), "a look at the scene, with its prices".into(), 0)

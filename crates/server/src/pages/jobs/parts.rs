@@ -13,7 +13,7 @@ use crate::{
     view,
 };
 use askama::Template;
-use tatau_model::{Clock, JobId, JobState, SystemClock, TaskState};
+use tatau_model::{Clock, JobId, JobKind, JobState, SystemClock, TaskState};
 use tatau_ui::words;
 
 /// How many there are, and the place of each.
@@ -121,7 +121,7 @@ pub(super) fn render(board: &Board) -> Result<[String; PARTS], ApiError> {
 
 fn status(board: &Board) -> Status {
     let job = &board.job;
-    let (done, total) = (board.pictures(), board.frames.len());
+    let (done, total) = board.progress();
     let approve = board.awaits_approval();
     let (tag, state) = match &job.state {
         JobState::Running if done == total => ("busy", "making the video"),
@@ -149,7 +149,12 @@ fn status(board: &Board) -> Status {
         approve,
         done,
         total,
-        frames_word: if total == 1 { "frame" } else { "frames" },
+        frames_word: match (matches!(job.kind, JobKind::Bundle(_)), total) {
+            (true, 1) => "task",
+            (true, _) => "tasks",
+            (false, 1) => "frame",
+            (false, _) => "frames",
+        },
         eta: eta.map(words::utc),
         deadline,
         spent: rounded(job.spent),

@@ -90,6 +90,8 @@ struct Show {
     results: String,
     energy: String,
     cells: String,
+    /// There are frames to look at; a bundle's results only its own program knows.
+    film: bool,
     width: u32,
     height: u32,
     around: Option<&'static str>,
@@ -111,7 +113,7 @@ pub(crate) async fn show(
 ) -> Result<Response, PageError> {
     let id: JobId = crate::routes::id(&id)?;
     let job = view::own_job(&app, id, member.owner).await?;
-    if !matches!(job.kind, JobKind::Render(_)) {
+    if !matches!(job.kind, JobKind::Render(_) | JobKind::Bundle(_)) {
         return Ok(Redirect::to(&format!("/orders/{id}")).into_response());
     }
     let frame = frame(&app, Some(&member.session), Area::Jobs).await?;
@@ -129,7 +131,14 @@ fn page(board: &Board, seen: &Seen, frame: Frame, around: &Around) -> Result<Sho
     for number in board.frames.keys().skip(from).take(FILM_FRAMES) {
         cells.push_str(&parts::cell(board, *number)?);
     }
-    let (width, height, what) = board.spec().map_or((16, 9, String::new()), |spec| {
+    let program = match &board.job.kind {
+        JobKind::Bundle(spec) => {
+            let tasks = tatau_ui::words::count(spec.tasks() as u64, "task");
+            format!("{tasks} for {}", board.job.environment)
+        }
+        _ => String::new(),
+    };
+    let (width, height, what) = board.spec().map_or((16, 9, program), |spec| {
         let video = if spec.video { " and a video" } else { "" };
         let frames = tatau_ui::words::count(spec.frames.len() as u64, "frame");
         let what = format!("{frames}{video}, {} × {}, {} samples", spec.width, spec.height, spec.samples);
@@ -151,6 +160,7 @@ fn page(board: &Board, seen: &Seen, frame: Frame, around: &Around) -> Result<Sho
         results: board.shown(parts::RESULTS).to_owned(),
         energy: board.shown(parts::ENERGY).to_owned(),
         cells,
+        film: total > 0,
         width,
         height,
         around: around.word(),

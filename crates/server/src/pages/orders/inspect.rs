@@ -49,6 +49,7 @@ pub(super) async fn inspect(
             strategy: Strategy::Fastest,
             fresh: false,
             tiles: String::new(),
+            program: None,
             machines: Machines { who, own_first_ms: 0 },
             cap: if who == Who::Own { Amount::ZERO } else { INSPECTION_CAP },
             request_key: key.to_hex().to_string(),

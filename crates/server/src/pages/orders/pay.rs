@@ -121,6 +121,7 @@ async fn order(
         cap,
         fresh: wish.again > 0,
         tiles: String::new(),
+        program: None,
         request_key,
     })
 }

@@ -68,7 +68,7 @@ async fn online(app: &App, environment: String) -> Result<usize, ApiError> {
         .read(move |s| {
             s.nodes()
                 .filter(|n| n.offer.provides && !n.draining && s.is_online(&n.id, now))
-                .filter(|n| n.offer.environments.contains(&environment))
+                .filter(|n| n.offer.has(&environment))
                 .filter(|n| n.cards.iter().any(|card| card.score_milli.is_some()))
                 .count()
         })

@@ -1,13 +1,14 @@
 //! `POST /v1/jobs`: an inspection, or a render job with a bundle and a finished inspection.
 
 use crate::{
-    app::App, auth::Call, error::ApiError, known, routes::platform::show::INSPECTION_CAP, tiling, view, work,
+    app::App, auth::Call, error::ApiError, known, program, routes::platform::show::INSPECTION_CAP, tiling,
+    view, work,
 };
 use axum::{Json, extract::State};
 use std::sync::Arc;
-use tatau_api::{JobView, SubmitJob};
+use tatau_api::{JobView, ProgramTerms, SubmitJob};
 use tatau_engine::{Event, NewJob, Reply};
-use tatau_model::{Address, Amount, JobId, JobKind, JobState, Preview, Who, card};
+use tatau_model::{Address, Amount, JobId, JobKind, JobState, Preview, Who, card, environment};
 use tatau_workload::{frames, inspection, units};
 
 pub(crate) async fn submit(State(app): State<Arc<App>>, call: Call) -> Result<Json<JobView>, ApiError> {
@@ -34,11 +35,16 @@ fn check(request: &SubmitJob) -> Result<(), ApiError> {
     if !request.cap.is_positive() && !free {
         return Err(ApiError::invalid("the cap must be more than zero"));
     }
-    if !work::environments().contains(&request.environment) {
+    // A provider's own program is for bundles alone.
+    let program = request.program.is_some() && environment::is_host(&request.environment);
+    if !program && !work::environments().contains(&request.environment) {
         return Err(ApiError::invalid(format!(
-            "there is no such environment; use one of: {}",
+            "there is no such environment; use one of: {}, or for a bundle a program that providers have (host:NAME)",
             work::environments().join(", ")
         )));
+    }
+    if request.scene.is_empty() && request.program.is_none() {
+        return Err(ApiError::invalid("name the scene's path inside the inputs"));
     }
     if request.class.as_deref().is_some_and(|name| card::class(name).is_none()) {
         let names: Vec<_> = card::CLASSES.iter().map(|c| c.name).collect();
@@ -52,15 +58,20 @@ fn check(request: &SubmitJob) -> Result<(), ApiError> {
 
 async fn create(app: &App, owner: Address, request: SubmitJob) -> Result<JobId, ApiError> {
     work::check_inputs(app, request.inputs, &request.scene).await?;
-    let new = match (&request.template, request.inspection) {
-        (None, None) => look(owner, request)?,
-        (Some(template), Some(inspection)) => {
+    let new = match (&request.template, request.inspection, request.program) {
+        (None, None, None) => look(owner, request)?,
+        (Some(template), Some(inspection), None) => {
             let template = template.clone();
             render(app, owner, request, template, inspection).await?
         }
+        (Some(template), None, Some(terms)) => {
+            let template = template.clone();
+            bundle(app, owner, request, template, terms).await?
+        }
         _ => {
             return Err(ApiError::invalid(
-                "a render job needs both a template and a finished inspection; an inspection has neither",
+                "a render job needs both a template and a finished inspection, a bundle of another program a template and the time of its \
+                 tasks; an inspection has none of these",
             ));
         }
     };
@@ -75,6 +86,23 @@ fn look(owner: Address, request: SubmitJob) -> Result<NewJob, ApiError> {
         return Err(ApiError::invalid(format!("an inspection's cap is at most {INSPECTION_CAP} TATAU")));
     }
     Ok(new_job(owner, request, JobKind::Inspect, None, units::INSPECT_REFERENCE_MS))
+}
+
+/// A bundle for a program that the platform cannot look into.
+async fn bundle(
+    app: &App,
+    owner: Address,
+    request: SubmitJob,
+    template: String,
+    terms: ProgramTerms,
+) -> Result<NewJob, ApiError> {
+    let reference_ms = program::check_time(terms.task_reference_ms)?;
+    let manifest = crate::reach::manifest(app, request.inputs).await?;
+    let checked = program::check(template, request.parameters.clone(), manifest, terms.reproducible).await?;
+    let json = checked.json;
+    let stored = app.blobs.run(move |store| store.put_bytes(&json)).await;
+    let blob = stored.map_err(|e| crate::routes::uploads::refused(&e))?;
+    Ok(new_job(owner, request, JobKind::Bundle(checked.spec), Some(blob), reference_ms))
 }
 
 async fn render(

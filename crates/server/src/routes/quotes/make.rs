@@ -4,14 +4,14 @@ use crate::{
     app::App,
     auth::Call,
     error::ApiError,
-    known, tiling,
+    known, program, tiling,
     work::{self, Inspected},
 };
 use axum::{Json, extract::State as Shared};
 use std::{collections::BTreeMap, sync::Arc};
-use tatau_api::{Quote, QuoteRequest, QuoteRow};
+use tatau_api::{Quote, QuoteRequest, QuoteRow, TasksQuoteRequest};
 use tatau_engine::State;
-use tatau_model::{Amount, Clock, Job, Millis, SystemClock, Who};
+use tatau_model::{Amount, Clock, Job, Millis, Node, SystemClock, Who};
 use tatau_workload::{
     frames, inspection,
     quote::{self as workload_quote, OfferLine, Wanted},
@@ -25,6 +25,34 @@ pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Js
     let found = work::inspected(&app, inspection, owner).await?;
     let frames = frames::parse(&frames).map_err(|e| ApiError::invalid(e.to_string()))?;
     quote(&app, &found, &frames, Asked { video, who, fresh, tiles }).await.map(Json)
+}
+
+/// `POST /v1/quotes/tasks`: of a bundle's tasks, whose time is what their buyer says.
+pub(crate) async fn tasks(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Json<Quote>, ApiError> {
+    let owner = call.account(&app).await?;
+    let request: TasksQuoteRequest = call.json()?;
+    let TasksQuoteRequest { template, parameters, inputs, task_reference_ms, environment, who } = request;
+    let reference_ms = program::check_time(task_reference_ms)?;
+    let manifest = crate::reach::manifest(&app, inputs).await?;
+    let spec = program::check(template, parameters, manifest, true).await?.spec;
+    let tasks = u32::try_from(spec.tasks()).unwrap_or(u32::MAX);
+    let now = SystemClock.now();
+    let offers = app.writer.read(move |state| {
+        let fits = |node: &Node| node.offer.has(&environment) && state.may_be_seen(who, &owner, &node.owner);
+        lines(state, fits, 0, now)
+    });
+    let wanted = Wanted {
+        frame_parts: vec![reference_ms],
+        frames: u64::from(tasks),
+        known: 0,
+        picture_reference_ms: None,
+        picture: (0, 0),
+        video: false,
+        least_price: app.config.least_price,
+    };
+    let rows = rows(&wanted, &offers.await?, who)?;
+    let tiles = Tiles::Off.to_string();
+    Ok(Json(Quote { frames: tasks, known: 0, reference_ms, tiles, fee_ppm: app.config.fee_ppm, rows }))
 }
 
 /// How frames are asked for.
@@ -58,12 +86,20 @@ pub(crate) async fn quote(
         frame_parts: units::frame_parts(&spec, reference_ms),
         frames: frames.len() as u64,
         known: u64::from(known),
-        picture_reference_ms: units::picture_reference_ms(&spec),
+        picture_reference_ms: Some(units::picture_reference_ms(&spec)),
         picture: spec.picture(),
         video,
         least_price: app.config.least_price,
     };
-    let rows = workload_quote::quote(&wanted, &offers).map_err(|e| ApiError::invalid(e.to_string()))?;
+    let rows = rows(&wanted, &offers, who)?;
+    let frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
+    let tiles = spec.tiles.map_or_else(|| Tiles::Off.to_string(), |grid| grid.to_string());
+    Ok(Quote { frames, known, reference_ms, tiles, fee_ppm: app.config.fee_ppm, rows })
+}
+
+/// The rows of a quote; work on one's own machines costs nothing.
+fn rows(wanted: &Wanted, offers: &[OfferLine], who: Who) -> Result<Vec<QuoteRow>, ApiError> {
+    let rows = workload_quote::quote(wanted, offers).map_err(|e| ApiError::invalid(e.to_string()))?;
     let free = who == Who::Own;
     let rows = rows.into_iter().map(|row| QuoteRow {
         class: row.class,
@@ -73,24 +109,22 @@ pub(crate) async fn quote(
         cap: if free { Amount::ZERO } else { row.cap },
         time_ms: row.time_ms,
     });
-    let frames = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-    let tiles = spec.tiles.map_or_else(|| Tiles::Off.to_string(), |grid| grid.to_string());
-    Ok(Quote { frames, known, reference_ms, tiles, fee_ppm: app.config.fee_ppm, rows: rows.collect() })
+    Ok(rows.collect())
 }
 
-/// Placed cards of online nodes that take such a job's work now. Work on one's own machines costs nothing.
+/// Placed cards of online nodes that take such a job's work now.
 pub(crate) fn offers(state: &State, job: &Job, now: Millis) -> Vec<OfferLine> {
+    let fits = |n: &Node| n.offer.has(&job.environment) && state.may_see(job, &n.owner);
+    lines(state, fits, job.memory_mib, now)
+}
+
+fn lines(state: &State, fits: impl Fn(&Node) -> bool, memory_mib: u64, now: Millis) -> Vec<OfferLine> {
     let mut lines: BTreeMap<(&'static str, u64, Amount), u32> = BTreeMap::new();
-    let open = state.nodes().filter(|n| {
-        n.offer.provides
-            && !n.draining
-            && state.is_online(&n.id, now)
-            && n.offer.environments.contains(&job.environment)
-            && state.may_see(job, &n.owner)
-    });
+    let open =
+        state.nodes().filter(|n| n.offer.provides && !n.draining && state.is_online(&n.id, now) && fits(n));
     for node in open {
         for card in &node.cards {
-            if card.memory_mib < job.memory_mib {
+            if card.memory_mib < memory_mib {
                 continue;
             }
             if let (Some(class), Some(score)) = (card.class(), card.score_milli) {
