@@ -31,15 +31,12 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
     let sending = tatau_submit::send_program(&client, &program, &mut told);
     let sent = stop.unless(unpaid, sending).await.inspect_err(|_| told.done())??;
     let before = stop.unless(unpaid, known_job(&client, &target, &sent, &options)).await??;
-    let job = match before {
-        Some(job) => {
-            told.tell(Event::Paid { job, cap: order.cap, again: true });
-            job
-        }
-        None => {
-            let asked = Asked { options: &options, program: &program, sent: &sent, order };
-            buy(asked, &client, &mut target, &mut told, &mut stop, context).await?
-        }
+    let job = if let Some(job) = before {
+        told.tell(Event::Paid { job, cap: order.cap, again: true });
+        job
+    } else {
+        let asked = Asked { options: &options, program: &program, sent: &sent, order };
+        buy(asked, &client, &mut target, &mut told, &mut stop, context).await?
     };
     target.bind(client.base_url(), job)?;
     let later = options.terms.later();

@@ -2,7 +2,7 @@
 //!
 //! Only `apply` changes it; recovery applies the stored records again and ends in the same state.
 
-use crate::{Config, asks::Remembered};
+use crate::{Config, Counts, asks::Remembered};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tatau_ledger::{Books, LedgerError};
 use tatau_model::{
@@ -21,63 +21,6 @@ pub struct Counters {
     pub attempt: u64,
     /// Audits.
     pub audit: u64,
-}
-
-/// How far a job's tasks are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Tasks made.
-    pub tasks: usize,
-    /// Of them accepted.
-    pub accepted: usize,
-    /// Of the accepted, renders: frames, or tiles of frames, or a bundle's tasks.
-    pub renders: usize,
-    /// Of the accepted, those that completed a raw frame: renders of whole frames, and joinings of tiles; other jobs' one task.
-    pub frames: usize,
-    /// Of the accepted, finishing tasks.
-    pub finishes: usize,
-    /// Renders that are leased or await their verdict.
-    pub renders_under_way: usize,
-    /// Joinings of tiles that are.
-    pub stitches_under_way: usize,
-    /// Other tasks that are.
-    pub others_under_way: usize,
-}
-
-impl Counts {
-    /// Follows one task from how it was to how it is.
-    pub(crate) fn follow(&mut self, before: Option<&Task>, after: &Task) {
-        let under_way = |task: &&Task| matches!(task.state, TaskState::Leased | TaskState::Auditing);
-        let place = match after.work {
-            Work::Render { .. } | Work::Task { .. } => &mut self.renders_under_way,
-            Work::Stitch { .. } => &mut self.stitches_under_way,
-            _ => &mut self.others_under_way,
-        };
-        *place = (*place + usize::from(under_way(&after)))
-            .saturating_sub(usize::from(before.as_ref().is_some_and(under_way)));
-    }
-
-    /// One more is accepted.
-    pub(crate) fn accept(&mut self, work: &Work) {
-        self.accepted += 1;
-        self.renders += usize::from(matches!(work, Work::Render { .. } | Work::Task { .. }));
-        self.frames += usize::from(completes_frame(work));
-        self.finishes += usize::from(matches!(work, Work::Finish { .. }));
-    }
-
-    /// How many tasks are leased or await their verdict.
-    pub(crate) fn under_way(&self) -> usize {
-        self.renders_under_way + self.stitches_under_way + self.others_under_way
-    }
-}
-
-/// Does this work leave a whole raw frame, or stand for one in jobs of one task?
-pub fn completes_frame(work: &Work) -> bool {
-    match work {
-        Work::Render { tile, .. } => tile.is_none(),
-        Work::Stitch { .. } | Work::Inspect | Work::Benchmark | Work::Task { .. } => true,
-        Work::Finish { .. } | Work::Video => false,
-    }
 }
 
 /// The platform itself, as `Change::Seen` names it: when it last ticked.

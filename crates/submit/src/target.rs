@@ -131,14 +131,13 @@ impl Target {
     pub(crate) fn place(work: &Work) -> Option<(String, String)> {
         let picture = |frame: &i32| trace::frame_name(*frame) + ".png";
         match work {
-            // Of tiles a buyer gets the frame that is joined from them.
-            Work::Render { tile: Some(_), .. } => None,
-            Work::Render { .. } | Work::Stitch { .. } => {
+            Work::Render { tile: None, .. } | Work::Stitch { .. } => {
                 trace::raw_file(work).map(|name| (format!("frames/{name}"), name))
             }
             Work::Finish { frame } => Some((format!("frames/{}", picture(frame)), picture(frame))),
             Work::Video => Some((trace::VIDEO.to_owned(), trace::VIDEO.to_owned())),
-            Work::Inspect | Work::Benchmark | Work::Task { .. } => None,
+            // Of tiles a buyer gets the frame that is joined from them.
+            Work::Render { tile: Some(_), .. } | Work::Inspect | Work::Benchmark | Work::Task { .. } => None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tatau_model::JobKind;
+use tatau_model::{JobKind, Work};
 
 /// As a submitter for another farm writes it: chunks of frames, an adaptor that is started once a session, packages named for a queue.
 const TEMPLATE: &str = r#"
@@ -198,7 +198,8 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
     let said = submit(&house, &fails, "failed", &[]);
     assert!(!said.ok && said.err.contains("paused"), "{}", said.err);
     let job = house.jobs().into_iter().max_by_key(|job| job.id).unwrap();
-    let task = house.job(job.id).tasks.into_iter().find(|task| task.state != "accepted").unwrap();
+    let third = Work::Task { step: 0, index: 2 };
+    let task = house.job(job.id).tasks.into_iter().find(|task| task.work == third).unwrap();
     let log = house.must("buyer", &["logs", &job.id.to_string(), &task.id.to_string()]);
     assert!(log.contains("licence refused"), "{log}");
     house.must("buyer", &["cancel", &job.id.to_string()]);

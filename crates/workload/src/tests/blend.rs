@@ -1,7 +1,10 @@
 use super::*;
 use std::io::Write;
 
-const SAVED: &[(&[u8], Option<(u8, u8)>, &str)] = &[
+/// First bytes, version, environment.
+type Saved = (&'static [u8], Option<(u8, u8)>, &'static str);
+
+const SAVED: &[Saved] = &[
     (b"BLENDER-v405RENDH\0\0\0", Some((4, 5)), "blender-4.5"),
     (b"BLENDER_V279REND", Some((2, 79)), "blender-4.5"),
     (b"BLENDER-v293REND", Some((2, 93)), "blender-4.5"),

@@ -48,7 +48,7 @@ fn scanning_and_following_plan_the_same_tasks() {
         }
         let mut tasks = states(&next(&job, &Progress { tasks: &[] }), TaskState::Ready);
         let (mut finishes, mut accepted, mut random) = (0, 0, seed);
-        let mut tiles: std::collections::HashMap<i32, usize> = Default::default();
+        let mut tiles = std::collections::HashMap::<i32, usize>::new();
         while let Some(open) = pick(&tasks, &mut random) {
             assert!(!is_last(&job, accepted), "done, yet task {open} is open");
             tasks[open].1 = TaskState::Accepted;

@@ -178,7 +178,7 @@ impl World {
             layered: None,
             preview,
             // Every other job is rendered in tiles.
-            tiles: (self.requests % 2 == 0).then_some(Grid { columns: 2, rows: 1 }),
+            tiles: self.requests.is_multiple_of(2).then_some(Grid { columns: 2, rows: 1 }),
         };
         NewJob {
             owner: self.buyer,

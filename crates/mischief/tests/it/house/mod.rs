@@ -3,6 +3,7 @@
 
 mod child;
 mod line;
+mod scenes;
 
 pub use child::Running;
 pub use line::Line;
@@ -211,27 +212,6 @@ impl House {
         };
         let node = self.wait(self.client(Credentials::Key(key)).node());
         node.is_ok_and(|node| node.cards.iter().any(|card| card.score_milli.is_some()))
-    }
-
-    /// Makes the tiny scene.
-    pub fn tiny_scene(&self, frames: u32) -> PathBuf {
-        self.scene("studio", frames, (96, 54))
-    }
-
-    /// A scene with so many frames of that size, in a folder of that name.
-    pub fn scene(&self, name: &str, frames: u32, (width, height): (u32, u32)) -> PathBuf {
-        self.scene_by(&self.python, name, frames, (width, height))
-    }
-
-    /// The same, saved by the Blender of this interpreter.
-    pub fn scene_by(&self, python: &Path, name: &str, frames: u32, (width, height): (u32, u32)) -> PathBuf {
-        let folder = self.home.path().join(name);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/house/tiny_scene.py");
-        let mut command = Command::new(python);
-        let numbers = [frames, width, height].map(|number| number.to_string());
-        let made = command.arg("-sE").arg(script).arg(&folder).args(numbers).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        folder.join("scene.blend")
     }
 
     /// The buyer's jobs, newest first.

@@ -35,11 +35,16 @@ fn check(request: &SubmitJob) -> Result<(), ApiError> {
     if !request.cap.is_positive() && !free {
         return Err(ApiError::invalid("the cap must be more than zero"));
     }
-    // A provider's own program is for bundles alone.
-    let program = request.program.is_some() && environment::is_host(&request.environment);
-    if !program && !work::environments().contains(&request.environment) {
+    // A stranger's commands run only where a provider lends a program for just that.
+    if request.program.is_some() {
+        if !environment::is_host(&request.environment) {
+            return Err(ApiError::invalid(
+                "a bundle of another program names that program (host:NAME, host:NAME@VERSION), which providers lend",
+            ));
+        }
+    } else if !work::environments().contains(&request.environment) {
         return Err(ApiError::invalid(format!(
-            "there is no such environment; use one of: {}, or for a bundle a program that providers have (host:NAME)",
+            "there is no such environment; use one of: {}",
             work::environments().join(", ")
         )));
     }
