@@ -23,8 +23,8 @@ const MOST_MINUTES: f64 = 24.0 * 60.0;
 
 pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
     let program = tatau_submit::read_program(&options.bundle)?;
-    let mut target = Target::open(&options.out)?;
     let order = order(&options, &program)?;
+    let mut target = Target::open(&options.out)?;
     let mut stop = Stop::listen()?;
     let client = stop.unless(unpaid, context.account()).await??;
     let mut told = Told::new(context.json());
@@ -64,12 +64,13 @@ fn order(options: &Submit, program: &Program) -> anyhow::Result<ProgramOrder> {
     let (terms, asked) = (&options.terms, &program.asked);
     let named = options.program.as_ref().map(|name| format!("{}{name}", environment::HOST));
     let named = named.or_else(|| terms.environment.map(str::to_owned)).or_else(|| asked.environment.clone());
-    let name = named.ok_or_else(|| {
-        Ended::usage("the bundle does not say which program it needs").hint(
-            "name it with --program, such as --program cinema4d@2025, or in the bundle's tatau.yaml: environment: host:cinema4d@2025",
+    let name = named.filter(|name| name.starts_with(environment::HOST)).ok_or_else(|| {
+        Ended::usage(
+            "this bundle has other steps than the render bundle, and does not say which program of a provider's runs it",
         )
+        .hint("name it with --program, such as --program cinema4d@2025, or in the bundle's tatau.yaml: environment: host:cinema4d@2025")
     })?;
-    if name.starts_with(environment::HOST) && !environment::is_host(&name) {
+    if !environment::is_host(&name) {
         return Err(Ended::usage(format!(
             "'{}' is no name of a program; letters, digits and . _ - make one, and @VERSION may follow",
             out::clean_line(&name)
