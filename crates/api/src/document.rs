@@ -112,6 +112,7 @@ pub const CALLS: &[CallText] = &[
     call("post", "/v1/jobs/{id}/cancel", Right::Account, "Stops the job; accepted work stays.", &[], "", "JobView"),
     call("post", "/v1/jobs/{id}/pause", Right::Account, "Pauses a render job: nothing new starts, what runs is finished.", &[], "", "JobView"),
     call("post", "/v1/jobs/{id}/edit", Right::Account, "Changes what a job may cost, its priority among its owner's jobs, and when it is wanted.", &[], "EditJob", "JobView"),
+    call("post", "/v1/jobs/{id}/forget", Right::Account, "Has the files of a job that is over removed before their time.", &[], "", "JobView"),
     call("post", "/v1/jobs/{id}/resume", Right::Account, "Resumes a paused job, with more money if given; approves a preview that is ready.", &[], "ResumeJob", "JobView"),
     call("post", "/v1/quotes", Right::Account, "Price and time by card class and strategy.", &[], "QuoteRequest", "Quote"),
     call("post", "/v1/quotes/tasks", Right::Account, "The same for tasks of a bundle of another program.", &[], "TasksQuoteRequest", "Quote"),

@@ -13,6 +13,7 @@ mod deliver;
 mod demo;
 mod edit;
 mod exit;
+mod forget;
 mod job;
 mod jobs;
 mod login;
@@ -73,6 +74,8 @@ enum Verb {
     Logs(logs::Logs),
     /// Stops a job; what was accepted stays yours, the rest of the escrow comes back.
     Cancel(cancel::Cancel),
+    /// Has the server remove the files of a job that is over, before their time.
+    Forget(forget::Forget),
     /// Pauses a job: nothing new starts, what runs is finished.
     Pause(pause::Pause),
     /// Changes what a job may cost, its priority among your jobs, and when you want it.
@@ -138,6 +141,7 @@ async fn act(verb: Verb, context: &Context) -> anyhow::Result<()> {
         Verb::Job(options) => job::run(&options, context).await,
         Verb::Logs(options) => logs::run(&options, context).await,
         Verb::Cancel(options) => cancel::run(&options, context).await,
+        Verb::Forget(options) => forget::run(&options, context).await,
         Verb::Pause(options) => pause::run(&options, context).await,
         Verb::Edit(options) => edit::run(&options, context).await,
         Verb::Resume(options) => resume::run(&options, context).await,

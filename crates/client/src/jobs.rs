@@ -32,6 +32,11 @@ impl Client {
         self.json(Call::post(format!("/v1/jobs/{job}/cancel"), &serde_json::json!({}))?).await
     }
 
+    /// `POST /v1/jobs/{id}/forget`: its files go before their time.
+    pub async fn forget_job(&self, job: JobId) -> Result<JobView, ClientError> {
+        self.json(Call::post(format!("/v1/jobs/{job}/forget"), &serde_json::json!({}))?).await
+    }
+
     /// `POST /v1/jobs/{id}/pause`: no new leases; what runs is finished.
     pub async fn pause_job(&self, job: JobId) -> Result<JobView, ClientError> {
         self.json(Call::post(format!("/v1/jobs/{job}/pause"), &serde_json::json!({}))?).await

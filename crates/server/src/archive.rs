@@ -190,6 +190,11 @@ impl Archive {
         self.look(move |r| r.blobs_in_use(ended_since)).await
     }
 
+    /// Did its owner want its files gone?
+    pub(crate) async fn is_forgotten(&self, job: JobId) -> Result<bool, ApiError> {
+        self.look(move |r| r.is_forgotten(job)).await
+    }
+
     pub(crate) async fn log(&self, attempt: AttemptId) -> Result<Option<String>, ApiError> {
         self.look(move |r| r.log(attempt)).await
     }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_passwords.sql"),
     include_str!("../migrations/0004_earned.sql"),
     include_str!("../migrations/0005_notices.sql"),
+    include_str!("../migrations/0006_forgotten.sql"),
 ];
 /// Larger files are not read through at start; SQLite still notices damage where it reads.
 const CHECKED_AT_START_BYTES: u64 = 1 << 30;

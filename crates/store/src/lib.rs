@@ -14,6 +14,7 @@ mod books;
 mod earned;
 mod error;
 mod file;
+mod forget;
 mod joins;
 mod keep;
 mod load;

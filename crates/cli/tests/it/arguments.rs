@@ -100,8 +100,8 @@ fn help_names_the_exit_codes_and_every_verb_has_help() {
     }
     assert!(!help.contains("session"), "hidden");
     let verbs = [
-        "render", "submit", "watch", "edit", "sync", "jobs", "job", "logs", "cancel", "resume", "wallet",
-        "login", "token", "provide", "validate", "serve", "admin", "demo",
+        "render", "submit", "watch", "edit", "sync", "jobs", "job", "logs", "cancel", "forget", "resume",
+        "wallet", "login", "token", "provide", "validate", "serve", "admin", "demo",
     ];
     for verb in verbs {
         assert!(

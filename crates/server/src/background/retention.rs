@@ -3,10 +3,10 @@
 //! Records and money stay for ever; bytes stay as long as the operator says. A blob that was stored or asked for within a day stays in
 //! any case: it may belong to a job that is just being ordered.
 
-use crate::{app::App, error::ApiError};
+use crate::{app::App, archive, error::ApiError, view};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tatau_blobs::{Collected, Manifest, manifest};
-use tatau_model::{BlobId, Clock, Job, Millis, SystemClock};
+use tatau_model::{Address, BlobId, Clock, Job, JobId, Millis, SystemClock};
 
 const EVERY: Duration = Duration::from_hours(1);
 /// Bytes that nobody asked for during this time, and that no job needs, go.
@@ -34,9 +34,25 @@ pub(crate) async fn run(app: Arc<App>) {
 }
 
 /// Until when a job's files are kept, if they are not kept for ever.
-pub(crate) fn kept_until(app: &App, job: &Job) -> Option<Millis> {
-    let keep = u64::try_from(app.keep?.as_millis()).ok()?;
-    Some(job.ended?.plus(keep))
+pub(crate) async fn kept_until(app: &App, job: &Job) -> Result<Option<Millis>, ApiError> {
+    let (Some(keep), Some(ended)) = (app.keep, job.ended) else { return Ok(None) };
+    if app.archive.is_forgotten(job.id).await? {
+        return Ok(Some(ended));
+    }
+    Ok(u64::try_from(keep.as_millis()).ok().map(|keep| ended.plus(keep)))
+}
+
+/// The owner of a job that is over wants its files gone before their time.
+pub(crate) async fn forget(app: &App, id: JobId, owner: Address) -> Result<(), ApiError> {
+    let job = view::own_job(app, id, owner).await?;
+    if !job.state.is_ended() {
+        let sentence = format!("{id} is {}; cancel it first, or let it finish", job.state.name());
+        return Err(ApiError::conflict(sentence));
+    }
+    if app.keep.is_none() {
+        return Err(ApiError::conflict("this server keeps every file for ever; ask its operator"));
+    }
+    app.writer.keep(move |store| store.forget_files(id)).await?.map_err(|e| archive::refused(&e))
 }
 
 async fn collect(app: &App, keep: Duration) -> Result<Collected, ApiError> {

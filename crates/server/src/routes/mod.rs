@@ -104,9 +104,9 @@ fn small() -> Router<Arc<App>> {
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel::cancel))
         .route("/v1/jobs/{id}/pause", post(jobs::pause::pause))
         .route("/v1/jobs/{id}/edit", post(jobs::edit::edit))
+        .route("/v1/jobs/{id}/forget", post(jobs::forget::forget))
         .route("/v1/jobs/{id}/resume", post(jobs::resume::resume))
         .route("/v1/quotes", post(quotes::make::make))
-        .route("/v1/quotes/tasks", post(quotes::make::tasks))
         .route("/v1/nodes", post(nodes::register::register))
         .route("/v1/nodes/me", get(nodes::show::show))
         .route("/v1/nodes/me/earnings", get(nodes::earnings::earnings))
@@ -122,6 +122,7 @@ fn small() -> Router<Arc<App>> {
 fn large() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/jobs", post(jobs::submit::submit))
+        .route("/v1/quotes/tasks", post(quotes::make::tasks))
         .route("/v1/grants", post(grants::open::open))
         .route("/v1/attempts/{id}/delivered", post(attempts::delivered::delivered))
         .route("/v1/attempts/{id}/failed", post(attempts::failed::failed))

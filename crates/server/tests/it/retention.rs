@@ -85,5 +85,31 @@ async fn files_of_jobs_that_ended_long_ago_go_and_all_others_stay() {
     let gone = browser.get(&home, "/jobs/job-50/files/frame_0001.exr").await;
     assert_eq!(gone.status(), reqwest::StatusCode::NOT_FOUND);
     assert!(gone.text().await.unwrap().contains("kept for 30 days"));
+
+    // Their owner may want them gone sooner; nobody else may, and not while the job runs.
+    let client = home.client(Credentials::Key(key.clone()));
+    let (_, stranger) = home.owner().await;
+    assert_eq!(stranger.forget_job(JobId(51)).await.unwrap_err().code(), Some("not_found"));
+    let running = client.forget_job(JobId(52)).await.unwrap_err();
+    assert_eq!(running.code(), Some("conflict"), "{running}");
+    for _ in 0..2 {
+        client.forget_job(JobId(51)).await.unwrap();
+    }
+    let page = browser.text(&home, "/jobs/job-51").await;
+    assert!(page.contains("these are gone now"), "{page}");
+    for blob in [blobs[1], scenes[1], needed] {
+        age(&home, blob, 2);
+    }
+    let home = home
+        .restart_with(|o| tatau_server::ServeOptions { keep: Some(Duration::from_hours(24 * 30)), ..o })
+        .await;
+    let started = tokio::time::Instant::now();
+    while place(&home, blobs[1]).exists() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(started.elapsed() < Duration::from_secs(20), "the forgotten job's files are still here");
+    }
+    for blob in [blobs[2], scenes[1], needed] {
+        assert!(place(&home, blob).is_file(), "{blob}: the job that runs needs it");
+    }
     home.close().await;
 }

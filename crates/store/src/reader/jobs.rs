@@ -162,7 +162,7 @@ impl Reader {
     /// ended at or after `ended_since`.
     pub fn blobs_in_use(&self, ended_since: Millis) -> Result<InUse, StoreError> {
         self.with(|c| {
-            let kept = "(SELECT id FROM jobs WHERE open = 1 OR ended IS NULL OR ended >= ?1)";
+            let kept = "(SELECT id FROM jobs WHERE open = 1 OR ended IS NULL OR ended >= ?1 AND id NOT IN (SELECT job FROM forgotten))";
             let mut manifests = HashSet::new();
             let mut blobs = HashSet::new();
             let job_filter = format!("WHERE id IN {kept}");

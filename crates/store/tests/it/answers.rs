@@ -49,7 +49,7 @@ fn filled() -> (tempfile::TempDir, Store, Reader, Market, History) {
 
 #[test]
 fn history_is_answered_closed_or_not() {
-    let (_folder, _store, reader, market, history) = filled();
+    let (_folder, mut store, reader, market, history) = filled();
     assert!(market.jobs.len() < history.jobs.len(), "some jobs are closed");
     for (id, job) in &history.jobs {
         let id = JobId(*id);
@@ -90,7 +90,18 @@ fn history_is_answered_closed_or_not() {
     let blobs = reader.blobs_in_use(Millis(i64::MAX)).unwrap().blobs;
     let open = |a: &&Attempt| market.jobs.get(&a.job).is_some_and(|j| j.ended.is_none());
     assert!(history.attempts.values().filter(open).flat_map(|a| &a.outputs).all(|f| blobs.contains(&f.blob)));
-    assert!(reader.blobs_in_use(Millis(0)).unwrap().blobs.len() > blobs.len(), "ended jobs' blobs too");
+    let all = reader.blobs_in_use(Millis(0)).unwrap().blobs.len();
+    assert!(all > blobs.len(), "ended jobs' blobs too");
+
+    // What its owner wants gone is nobody's any more, once the job is over; the record stays.
+    for job in history.jobs.values() {
+        assert!(!reader.is_forgotten(job.id).unwrap());
+        store.forget_files(job.id).unwrap();
+        store.forget_files(job.id).unwrap();
+        assert!(reader.is_forgotten(job.id).unwrap() && reader.job(job.id).unwrap().is_some());
+    }
+    assert_eq!(reader.blobs_in_use(Millis(0)).unwrap().blobs, blobs, "open jobs keep what they need");
+    assert!(store.forget_files(JobId(999_999)).is_err(), "there is no such job");
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Board {
         // Read after its tasks: it is never older than they are.
         let job = app.archive.job(id).await?;
         self.job = job.ok_or_else(|| ApiError::internal(&format!("{id} is gone")))?;
-        self.kept_until = retention::kept_until(app, &self.job);
+        self.kept_until = retention::kept_until(app, &self.job).await?;
         let mut frames = BTreeSet::new();
         for history in changed {
             self.change = self.change.max(history.changed);

@@ -1,7 +1,8 @@
-//! `POST /jobs/{id}/pause`, `/resume`, `/cancel`, `/edit`: the buttons of a job's page.
+//! `POST /jobs/{id}/pause`, `/resume`, `/cancel`, `/edit`, `/forget`: the buttons of a job's page.
 
 use crate::{
     app::App,
+    background::retention,
     error::ApiError,
     pages::{PageError, Posted, go, refused},
     view,
@@ -36,6 +37,20 @@ pub(crate) async fn cancel(
     posted: Posted,
 ) -> Result<Response, PageError> {
     act(&app, &id, &posted, |job, by| Event::CancelJob { job, by }).await
+}
+
+/// Its files go before their time.
+pub(crate) async fn forget(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let owner = posted.owner()?;
+    let id: JobId = crate::routes::id(&id)?;
+    match retention::forget(&app, id, owner).await {
+        Ok(()) => Ok(go(&posted.headers, &format!("/jobs/{id}"))),
+        Err(error) => refused(error, &posted.headers),
+    }
 }
 
 pub(crate) async fn resume(

@@ -33,6 +33,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/jobs/{id}/resume", post(change::resume))
         .route("/jobs/{id}/edit", post(change::edit))
         .route("/jobs/{id}/cancel", post(change::cancel))
+        .route("/jobs/{id}/forget", post(change::forget))
         .route("/jobs/{id}/frames/{frame}", get(frame::frame))
         .route("/jobs/{id}/tasks/{task}/log", get(frame::log))
         .route("/jobs/{id}/files/{name}", get(files::file))

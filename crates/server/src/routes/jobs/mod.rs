@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod edit;
+pub(crate) mod forget;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod pause;
