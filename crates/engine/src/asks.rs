@@ -93,9 +93,7 @@ pub(crate) fn asks_for(state: &State, job: &Job, work: &Work, now: Millis) -> (A
 fn look(state: &State, job: &Job, work: &Work, now: Millis) -> Vec<Amount> {
     let mut lowest = HashMap::<Address, Amount>::new();
     let open = state.nodes.values().filter(|n| {
-        n.offer.provides
-            && !n.draining
-            && state.is_online(&n.id, now)
+        state.is_open_for_work(n, now)
             && n.offer.takes(&job.owner, work)
             && state.may_see(job, &n.owner)
             && (0..n.cards.len()).any(|card| fits(job, n, card as u16))

@@ -118,11 +118,9 @@ fn others_online(draft: &Draft<'_>, job: &Job, work: &Work, tried: &[Address]) -
     let (state, now) = (draft.state, draft.now);
     state.nodes.values().any(|n| {
         !tried.contains(&n.owner)
-            && n.offer.provides
-            && !n.draining
+            && state.is_open_for_work(n, now)
             && n.offer.takes(&job.owner, work)
             && state.may_see(job, &n.owner)
-            && state.is_online(&n.id, now)
             && (0..n.cards.len()).any(|card| fits(job, n, card as u16))
     })
 }

@@ -60,6 +60,13 @@ impl State {
     pub fn tasks_of(&self, job: JobId) -> impl Iterator<Item = &Task> {
         self.job_tasks.get(&job).into_iter().flatten().filter_map(|id| self.tasks.get(id))
     }
+    /// Is this node there now and open for work? Barred accounts get none, whatever their nodes offer.
+    pub fn is_open_for_work(&self, node: &Node, now: Millis) -> bool {
+        node.offer.provides
+            && !node.draining
+            && self.is_online(&node.id, now)
+            && !self.accounts.get(&node.owner).is_some_and(|account| account.barred)
+    }
     /// How far an open job is.
     pub fn counts(&self, job: JobId) -> Counts {
         self.counts.get(&job).copied().unwrap_or_default()

@@ -14,10 +14,7 @@ fn only_long_frames_are_cut_and_their_tiles_last_minutes() {
     for (minutes, score) in [(11, 40), (30, 1_000), (55, 3_000), (240, 40), (10_000, 40)] {
         let grid = auto(7_680, 3_840, minutes, score).unwrap();
         let each = minutes as f64 / f64::from(grid.count());
-        assert!(
-            grid.count() == MAX_TILES || (1.0..=10.0).contains(&each),
-            "{minutes} min: {grid}, {each} min"
-        );
+        assert!(grid.count() > 48 || (1.0..=10.0).contains(&each), "{minutes} min: {grid}, {each} min");
         assert!(grid.columns >= grid.rows, "{grid} of a panorama");
     }
     assert_eq!(auto(256, 256, 60, 40).map(Grid::count), Some(4), "tiles of a small frame stay large enough");

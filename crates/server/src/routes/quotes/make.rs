@@ -120,8 +120,7 @@ pub(crate) fn offers(state: &State, job: &Job, now: Millis) -> Vec<OfferLine> {
 
 fn lines(state: &State, fits: impl Fn(&Node) -> bool, memory_mib: u64, now: Millis) -> Vec<OfferLine> {
     let mut lines: BTreeMap<(&'static str, u64, Amount), u32> = BTreeMap::new();
-    let open =
-        state.nodes().filter(|n| n.offer.provides && !n.draining && state.is_online(&n.id, now) && fits(n));
+    let open = state.nodes().filter(|n| state.is_open_for_work(n, now) && fits(n));
     for node in open {
         for card in &node.cards {
             if card.memory_mib < memory_mib {
