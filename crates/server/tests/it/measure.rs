@@ -74,10 +74,10 @@ async fn transfers_beside_curl() {
         .await;
     let (_, client) = home.owner().await;
     let router = axum::Router::new()
-        .route("/", axum::routing::put(sink))
+        .route("/sink", axum::routing::put(sink))
         .layer(axum::extract::DefaultBodyLimit::disable());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let plain = format!("http://{}/", listener.local_addr().unwrap());
+    let plain = format!("http://{}/sink", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
