@@ -72,14 +72,20 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
         None => buy(&wish, (&closed, &frames), &client, &mut target, &mut told, &mut stop, context).await?,
     };
     target.bind(client.base_url(), job)?;
-    if wish.later != EditJob::default() {
-        match stop.unless(goes_on, client.edit_job(job, wish.later)).await? {
+    set_terms(&client, job, wish.later, &mut stop).await?;
+    save(&client, job, &mut target, told, &mut stop, context).await
+}
+
+/// Priority and deadline of a job that was just ordered.
+pub async fn set_terms(client: &Client, job: JobId, terms: EditJob, stop: &mut Stop) -> anyhow::Result<()> {
+    if terms != EditJob::default() {
+        match stop.unless(goes_on, client.edit_job(job, terms)).await? {
             // Over already, perhaps because all of it was there: nothing to hurry.
             Err(e) if matches!(e.code(), Some("conflict" | "not_found")) => {}
             edited => drop(edited?),
         }
     }
-    save(&client, job, &mut target, told, &mut stop, context).await
+    Ok(())
 }
 
 fn unpaid() -> Ended {
@@ -88,7 +94,7 @@ fn unpaid() -> Ended {
 }
 
 /// From the order on: it may have arrived.
-fn goes_on() -> Ended {
+pub fn goes_on() -> Ended {
     Ended::new(Code::Interrupted, "interrupted; a job that was paid goes on without you")
         .hint("the same command goes on with it, and pays once")
 }

@@ -3,7 +3,7 @@
 use crate::{
     ask,
     context::Context,
-    deliver::{plural, save, who_sees},
+    deliver::{goes_on, plural, save, set_terms, who_sees},
     exit::{Code, Ended},
     out, quoted,
     stop::Stop,
@@ -11,9 +11,9 @@ use crate::{
     told::Told,
 };
 use serde_json::json;
-use tatau_api::{EditJob, ProgramTerms};
+use tatau_api::ProgramTerms;
 use tatau_client::Client;
-use tatau_model::{JobId, JobState, Who, environment};
+use tatau_model::{Job, JobId, JobState, Who, environment};
 use tatau_submit::{Choice, Event, Program, ProgramOrder, Sent, Target, Watch};
 
 /// Minutes of a task of which its bundle says nothing.
@@ -23,40 +23,30 @@ const MOST_MINUTES: f64 = 24.0 * 60.0;
 
 pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
     let program = tatau_submit::read_program(&options.bundle)?;
-    let order = order(&options, &program)?;
+    let mut order = order(&options, &program)?;
     let mut target = Target::open(&options.out)?;
     let mut stop = Stop::listen()?;
     let client = stop.unless(unpaid, context.account()).await??;
     let mut told = Told::new(context.json());
     let sending = tatau_submit::send_program(&client, &program, &mut told);
     let sent = stop.unless(unpaid, sending).await.inspect_err(|_| told.done())??;
-    let before = stop.unless(unpaid, known_job(&client, &target, &sent, &options)).await??;
+    order.request_key = program.request_key(&sent, &order.environment, &target.state().nonce);
+    let before = stop.unless(unpaid, known_job(&client, &target, &order, &options)).await??;
     let job = if let Some(job) = before {
-        told.tell(Event::Paid { job, cap: order.cap, again: true });
-        job
+        told.tell(Event::Paid { job: job.id, cap: job.cap, again: true });
+        job.id
     } else {
         let asked = Asked { options: &options, program: &program, sent: &sent, order };
         buy(asked, &client, &mut target, &mut told, &mut stop, context).await?
     };
     target.bind(client.base_url(), job)?;
-    let later = options.terms.later();
-    if later != EditJob::default() {
-        match stop.unless(goes_on, client.edit_job(job, later)).await? {
-            Err(e) if matches!(e.code(), Some("conflict" | "not_found")) => {}
-            edited => drop(edited?),
-        }
-    }
+    set_terms(&client, job, options.terms.later(), &mut stop).await?;
     save(&client, job, &mut target, told, &mut stop, context).await
 }
 
 fn unpaid() -> Ended {
     Ended::new(Code::Interrupted, "interrupted; nothing was paid")
         .hint("the same command goes on with what was uploaded")
-}
-
-fn goes_on() -> Ended {
-    Ended::new(Code::Interrupted, "interrupted; a job that was paid goes on without you")
-        .hint("the same command goes on with it, and pays once")
 }
 
 /// What flags and bundle say together; flags go first.
@@ -105,9 +95,9 @@ fn order(options: &Submit, program: &Program) -> anyhow::Result<ProgramOrder> {
 async fn known_job(
     client: &Client,
     target: &Target,
-    sent: &Sent,
+    order: &ProgramOrder,
     options: &Submit,
-) -> anyhow::Result<Option<JobId>> {
+) -> anyhow::Result<Option<Job>> {
     let Some(id) = target.state().job else { return Ok(None) };
     let occupied = || {
         let shown = options.out.display();
@@ -122,11 +112,12 @@ async fn known_job(
         Err(e) if e.code() == Some("not_found") => return Err(occupied().into()),
         Err(e) => return Err(e.into()),
     };
-    if job.inputs != Some(sent.manifest) || matches!(job.state, JobState::Cancelled | JobState::Failed { .. })
+    if job.request_key != order.request_key
+        || matches!(job.state, JobState::Cancelled | JobState::Failed { .. })
     {
         return Err(occupied().into());
     }
-    Ok(Some(id))
+    Ok(Some(job))
 }
 
 /// Everything that is ordered.
@@ -190,7 +181,6 @@ async fn buy(
     }
     target.store()?;
     order.cap = cap;
-    order.request_key = format!("bundle-{}-{}", target.state().nonce, &sent.manifest.to_string()[..16]);
     let paying = tatau_submit::pay_program(client, program, sent, order);
     let view = stop.unless(goes_on, paying).await??;
     *told = Told::new(context.json());

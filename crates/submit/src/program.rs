@@ -86,17 +86,11 @@ pub fn read_program(dir: &Path) -> Result<Program, SubmitError> {
                 "the bundle names {shown}, which is not there; bring it back, or take it out of the bundle"
             )));
         }
-        if files.len() > MOST_FILES {
-            break;
-        }
     }
     if files.len() > MOST_FILES {
-        return Err(SubmitError::Usage(format!(
-            "the bundle {} brings more than {MOST_FILES} files; name only what its program reads",
-            dir.display()
-        )));
+        return Err(too_many(dir));
     }
-    // An empty set of inputs is one file that says so: a manifest names at least one.
+    // A manifest names at least one file.
     if files.is_empty() {
         return Err(SubmitError::Usage(format!(
             "{} holds nothing but the bundle's description; put the program's input there, or name it in asset_references.yaml",
@@ -125,6 +119,13 @@ fn carried(path: &Path) -> Result<String, SubmitError> {
     })
 }
 
+fn too_many(folder: &Path) -> SubmitError {
+    SubmitError::Usage(format!(
+        "{} brings more than {MOST_FILES} files and folders; name only what the bundle's program reads",
+        folder.display()
+    ))
+}
+
 /// Every plain file below `folder`, hidden ones and links apart, with its path from there.
 fn walk(folder: &Path, found: &mut dyn FnMut(PathBuf, String)) -> Result<(), SubmitError> {
     let mut left = vec![(folder.to_owned(), String::new())];
@@ -147,7 +148,7 @@ fn walk(folder: &Path, found: &mut dyn FnMut(PathBuf, String)) -> Result<(), Sub
             let rest = if before.is_empty() { name } else { format!("{before}/{name}") };
             count += 1;
             if count > MOST_FILES {
-                return Ok(());
+                return Err(too_many(folder));
             }
             if kind.is_dir() {
                 left.push((entry.path(), rest));
@@ -176,6 +177,26 @@ pub struct ProgramOrder {
     pub cap: Amount,
     /// The same key is the same job.
     pub request_key: String,
+}
+
+impl Program {
+    /// The same files, template, values and program give the same key for the same target's nonce: asking twice pays once, and whoever
+    /// changes a value asks for another job.
+    pub fn request_key(&self, sent: &Sent, environment: &str, nonce: &str) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key("Tatau 1 request key of a bundle");
+        let mut add = |part: &str| {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        };
+        for part in [&sent.manifest.to_string(), &self.template, environment, nonce] {
+            add(part);
+        }
+        for (name, value) in &self.values {
+            add(name);
+            add(value);
+        }
+        hasher.finalize().to_hex().to_string()
+    }
 }
 
 /// Sends the files that the server lacks.

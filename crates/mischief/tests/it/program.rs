@@ -172,6 +172,12 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
         again.err
     );
 
+    // With another value it is not, and the folder says whose results it holds.
+    let values = fs::read_to_string(turn.join("parameter_values.yaml")).unwrap();
+    write(&turn.join("parameter_values.yaml"), &format!("{values}- {{name: Take, value: B}}\n"));
+    let other = submit(&house, &turn, "turned", &[]);
+    assert!(!other.ok && other.err.contains("which did something else"), "{}", other.err);
+
     // A lazy provider alone on the market is caught; the honest one does it over.
     studio.check();
     studio.stop();

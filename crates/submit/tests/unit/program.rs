@@ -43,6 +43,13 @@ fn files_values_and_the_program_are_found() {
     assert_eq!(read.values, BTreeMap::from([("Extra".to_owned(), carried)]));
     assert_eq!(read.asked.environment.as_deref(), Some("host:cinema4d@2025"));
     assert!(!is_render_bundle(&dir).unwrap());
+    let sent = Sent { manifest: tatau_model::BlobId([7; 32]), files: 3, bytes: 9 };
+    let key = |program: &Program, nonce: &str| program.request_key(&sent, "host:cinema4d", nonce);
+    let mut other = read.clone();
+    other.values.insert("Take".into(), "B".into());
+    assert_eq!(key(&read, "a"), key(&read.clone(), "a"));
+    assert!(key(&read, "a") != key(&other, "a") && key(&read, "a") != key(&read, "b"));
+    assert!(key(&read, "a").len() <= 100);
     fs::remove_file(&far).unwrap();
     assert!(read_program(&dir).unwrap_err().to_string().contains("which is not there"));
     assert!(read_program(home.path()).is_err(), "no template");
