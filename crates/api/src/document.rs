@@ -206,7 +206,7 @@ pub fn document(version: &str) -> Value {
             "securitySchemes": {
                 "signature": {
                     "type": "apiKey", "in": "header", "name": "Authorization",
-                    "description": "`Tatau <address> <timestamp_ms> <nonce> <server> <signature>`: EIP-712 over server (scheme, host and port as dialled), method, path with query, Keccak-256 of the body, time and nonce.",
+                    "description": "`Tatau <address> <timestamp_ms> <nonce> <server> <signature>`: EIP-712 over server (scheme, host and port as dialled), method, path with query, BLAKE3 of the body, time and nonce.",
                 },
                 "bearer": {"type": "http", "scheme": "bearer"},
             },

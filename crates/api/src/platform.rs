@@ -37,7 +37,7 @@ pub struct Platform {
 
 /// The version of what clients and servers say to each other. It grows when one could not understand the other any more; what is only
 /// added does not count.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// The header in which clients say theirs.
 pub const PROTOCOL_HEADER: &str = "tatau-protocol";
 

@@ -1,4 +1,4 @@
-//! What nobody needs any more.
+//! What is stored, and what of it nobody needs any more.
 
 use crate::error::BlobError;
 use crate::store::BlobStore;
@@ -18,7 +18,38 @@ pub struct Collected {
     pub uploads: u64,
 }
 
+/// One blob as it lies on the disk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stored {
+    pub(crate) id: BlobId,
+    pub(crate) bytes: u64,
+    pub(crate) modified: SystemTime,
+}
+
 impl BlobStore {
+    /// Every blob on the disk. Files with other names are left alone.
+    pub(crate) fn stored(&self) -> Result<Vec<Stored>, BlobError> {
+        let dir = &self.inner.dir;
+        let mut all = Vec::new();
+        for folder in fs::read_dir(dir).map_err(BlobError::io("read", dir))? {
+            let folder = folder.map_err(BlobError::io("read", dir))?;
+            let Some(prefix) = folder.file_name().to_str().filter(|name| name.len() == 2).map(str::to_owned)
+            else {
+                continue;
+            };
+            let folder = folder.path();
+            for file in fs::read_dir(&folder).map_err(BlobError::io("read", &folder))? {
+                let file = file.map_err(BlobError::io("read", &folder))?;
+                let name = format!("{prefix}{}", file.file_name().to_string_lossy());
+                let Ok(id) = name.parse::<BlobId>() else { continue };
+                let metadata = file.metadata().map_err(BlobError::io("read", &folder))?;
+                let modified = metadata.modified().map_err(BlobError::io("read", &folder))?;
+                all.push(Stored { id, bytes: metadata.len(), modified });
+            }
+        }
+        Ok(all)
+    }
+
     /// Removes blobs that are not in `keep` and were neither stored nor touched for `min_age`, and uploads that stood
     /// still as long. `min_age` is what protects a blob that was uploaded for a job not yet submitted.
     pub fn collect_garbage(

@@ -13,6 +13,7 @@ pub mod manifest;
 mod materialize;
 mod open_uploads;
 pub mod path;
+mod pipeline;
 pub mod store;
 mod upload;
 

@@ -5,6 +5,7 @@ use crate::store::Limits;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tatau_model::Address;
+use tokio::sync::Notify;
 
 /// Whether the market waits for an uploader's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +24,21 @@ struct Share {
     bytes: u64,
 }
 
+/// Where an upload's writers meet.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// Held by whoever writes to it: the hash of what this process wrote, from the first byte on. It covers the file where its
+    /// count is the file's length.
+    pub(crate) hasher: Mutex<blake3::Hasher>,
+    /// Told when the upload has grown or has ended.
+    pub(crate) grown: Notify,
+}
+
 struct Upload {
     by: Address,
     bytes: u64,
     standing: Standing,
-    /// Held by whoever writes to it.
-    busy: Arc<Mutex<()>>,
+    place: Arc<Place>,
 }
 
 /// Unfinished uploads by the name of their file.
@@ -40,9 +50,9 @@ pub(crate) struct OpenUploads {
 }
 
 impl OpenUploads {
-    /// The lock of an open upload.
-    pub(crate) fn busy(&self, name: &str) -> Option<Arc<Mutex<()>>> {
-        self.open.get(name).map(|upload| Arc::clone(&upload.busy))
+    /// Where the writers of an open upload meet.
+    pub(crate) fn place(&self, name: &str) -> Option<Arc<Place>> {
+        self.open.get(name).map(|upload| Arc::clone(&upload.place))
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -82,12 +92,13 @@ impl OpenUploads {
         share.uploads += 1;
         share.bytes = share.bytes.saturating_add(bytes);
         self.strangers += usize::from(standing == Standing::Stranger);
-        self.open.insert(name, Upload { by, bytes, standing, busy: Arc::default() });
+        self.open.insert(name, Upload { by, bytes, standing, place: Arc::default() });
     }
 
     /// Forgets an upload that is finished or gone.
     pub(crate) fn remove(&mut self, name: &str) {
         let Some(gone) = self.open.remove(name) else { return };
+        gone.place.grown.notify_waiters();
         self.strangers -= usize::from(gone.standing == Standing::Stranger);
         let Some(share) = self.shares.get_mut(&gone.by) else { return };
         share.uploads -= 1;

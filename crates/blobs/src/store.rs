@@ -3,6 +3,7 @@
 use crate::error::BlobError;
 use crate::files::{hash_reader, open_plain, sync_folder};
 use crate::open_uploads::OpenUploads;
+use crate::pipeline::Pipeline;
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
     pub(crate) limits: Limits,
     state: Mutex<State>,
+    pub(crate) pipeline: Pipeline,
     /// Held while the store is open.
     _lock: File,
 }
@@ -82,14 +84,6 @@ fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
     Ok((metadata.len(), metadata.modified()?))
 }
 
-/// One blob as it lies on the disk.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stored {
-    pub(crate) id: BlobId,
-    pub(crate) bytes: u64,
-    pub(crate) modified: SystemTime,
-}
-
 impl BlobStore {
     /// Opens or makes the store in `dir`.
     pub fn open(dir: &Path, limits: Limits) -> Result<Self, BlobError> {
@@ -103,7 +97,13 @@ impl BlobStore {
             Err(TryLockError::Error(source)) => return Err(BlobError::io("locked", &lock_path)(source)),
         }
         let state = State { used: 0, sound: HashMap::new(), uploads: OpenUploads::default() };
-        let inner = Inner { dir: dir.into(), limits, state: Mutex::new(state), _lock: lock };
+        let inner = Inner {
+            dir: dir.into(),
+            limits,
+            state: Mutex::new(state),
+            pipeline: Pipeline::default(),
+            _lock: lock,
+        };
         let store = Self { inner: Arc::new(inner) };
         let blobs: u64 = store.stored()?.iter().map(|blob| blob.bytes).sum();
         let unfinished = store.load_uploads()?;
@@ -357,29 +357,6 @@ impl BlobStore {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Every blob on the disk. Files with other names are left alone.
-    pub(crate) fn stored(&self) -> Result<Vec<Stored>, BlobError> {
-        let dir = &self.inner.dir;
-        let mut all = Vec::new();
-        for folder in fs::read_dir(dir).map_err(BlobError::io("read", dir))? {
-            let folder = folder.map_err(BlobError::io("read", dir))?;
-            let Some(prefix) = folder.file_name().to_str().filter(|name| name.len() == 2).map(str::to_owned)
-            else {
-                continue;
-            };
-            let folder = folder.path();
-            for file in fs::read_dir(&folder).map_err(BlobError::io("read", &folder))? {
-                let file = file.map_err(BlobError::io("read", &folder))?;
-                let name = format!("{prefix}{}", file.file_name().to_string_lossy());
-                let Ok(id) = name.parse::<BlobId>() else { continue };
-                let metadata = file.metadata().map_err(BlobError::io("read", &folder))?;
-                let modified = metadata.modified().map_err(BlobError::io("read", &folder))?;
-                all.push(Stored { id, bytes: metadata.len(), modified });
-            }
-        }
-        Ok(all)
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use tatau_api::platform::UploadState;
 use tatau_model::{Address, BlobId};
 
-fn key(id: &BlobId, bytes: u64, by: &Address) -> String {
+pub(crate) fn key(id: &BlobId, bytes: u64, by: &Address) -> String {
     format!("{id}.{bytes}.{}", hex::encode(by.0))
 }
 
@@ -186,15 +186,15 @@ impl BlobStore {
         chunk: &[u8],
     ) -> Result<UploadState, BlobError> {
         let name = key(id, bytes, by);
-        let busy = self.state().uploads.busy(&name);
-        let Some(busy) = busy else {
+        let place = self.state().uploads.place(&name);
+        let Some(place) = place else {
             // Finished by an earlier call, or never begun.
             return match self.size(id)? {
                 Some(have) => Ok(UploadState { have, complete: true }),
                 None => Err(BlobError::NoUpload(*id)),
             };
         };
-        let _writing = busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hasher = place.hasher.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.partial(&name);
         let failed = || BlobError::io("written", &path);
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
@@ -221,18 +221,39 @@ impl BlobStore {
         let now = file.metadata().map_err(failed())?.len();
         self.release((have + new.len() as u64).saturating_sub(now));
         written.map_err(failed())?;
+        if have == 0 {
+            hasher.reset();
+        }
+        if hasher.count() == have {
+            hasher.update(new);
+        }
+        place.grown.notify_waiters();
         if now < bytes {
             return Ok(UploadState { have: now, complete: false });
         }
-        self.finish(id, bytes, &name, &file)
+        let known = (hasher.count() == now).then(|| BlobId(*hasher.finalize().as_bytes()));
+        self.finish(id, bytes, &name, &file, known)
     }
 
-    /// The upload is whole: check it, make it durable, name it.
-    fn finish(&self, id: &BlobId, bytes: u64, name: &str, file: &File) -> Result<UploadState, BlobError> {
+    /// The upload is whole: check it, make it durable, name it. `known` is the hash of what was written, where this process
+    /// wrote all of it.
+    fn finish(
+        &self,
+        id: &BlobId,
+        bytes: u64,
+        name: &str,
+        file: &File,
+        known: Option<BlobId>,
+    ) -> Result<UploadState, BlobError> {
         let path = self.partial(name);
         let failed = || BlobError::io("read", &path);
-        io::Seek::rewind(&mut &*file).map_err(failed())?;
-        let (found, _) = hash_reader(file).map_err(failed())?;
+        let found = match known {
+            Some(found) => found,
+            None => {
+                io::Seek::rewind(&mut &*file).map_err(failed())?;
+                hash_reader(file).map_err(failed())?.0
+            }
+        };
         if found != *id {
             let mut state = self.state();
             fs::remove_file(&path).map_err(BlobError::io("removed", &path))?;
@@ -249,14 +270,25 @@ impl BlobStore {
         Ok(UploadState { have: bytes, complete: true })
     }
 
-    fn partial(&self, name: &str) -> PathBuf {
+    pub(crate) fn partial(&self, name: &str) -> PathBuf {
         self.inner.dir.join("partial").join(name)
     }
 
     /// Removes an unfinished upload unless somebody writes to it; true where it was there.
     fn drop_upload(&self, name: &str) -> Result<bool, BlobError> {
-        let Some(busy) = self.state().uploads.busy(name) else { return Ok(false) };
-        let Ok(_writing) = busy.try_lock() else { return Ok(false) };
+        let Some(place) = self.state().uploads.place(name) else { return Ok(false) };
+        let Ok(_writing) = place.hasher.try_lock() else { return Ok(false) };
+        self.drop_locked(name)
+    }
+
+    /// Removes an unfinished upload whose bytes the disk did not take, as soon as nobody writes to it.
+    pub(crate) fn drop_spoilt(&self, name: &str) -> Result<bool, BlobError> {
+        let Some(place) = self.state().uploads.place(name) else { return Ok(false) };
+        let _writing = place.hasher.lock().unwrap_or_else(PoisonError::into_inner);
+        self.drop_locked(name)
+    }
+
+    fn drop_locked(&self, name: &str) -> Result<bool, BlobError> {
         let path = self.partial(name);
         let mut state = self.state();
         let bytes = match fs::symlink_metadata(&path) {

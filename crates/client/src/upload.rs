@@ -1,19 +1,42 @@
-//! Uploads: by chunks, going on where an earlier try ended.
+//! Uploads: by chunks of which several are on their way, going on where an earlier try ended.
 
 use crate::{Client, ClientError, Progress, send::Call};
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use reqwest::Method;
-use std::{path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::Read as _,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tatau_api::UploadState;
 use tatau_model::BlobId;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 
-/// Bytes of one chunk; the server takes up to 8 MiB.
+/// Most bytes of one chunk; the server takes up to 8 MiB.
 pub const CHUNK_BYTES: usize = 4 << 20;
-/// Time for one chunk on a slow line (4 MiB at 100 kbit/s take six minutes).
+/// Least bytes of one chunk, on a slow line: a person sees it go on, and little is sent again after a cut.
+const LEAST_CHUNK: usize = 256 << 10;
+/// Bytes of the first chunk.
+const FIRST_CHUNK: usize = 1 << 20;
+/// Chunks get larger while each takes less than this…
+const QUICK: Duration = Duration::from_secs(1);
+/// …and smaller while each takes more than this.
+const SLOW: Duration = Duration::from_secs(4);
+/// Chunks on their way at once.
+const IN_FLIGHT: usize = 4;
+/// Time for one chunk on a slow line (four of 256 KiB at 20 kbit/s take as long).
 const CHUNK_TIMEOUT: Duration = Duration::from_mins(7);
-/// How often the server may move the offset before the upload is given up.
+/// How often in a row the server may move the offset before the upload is given up.
 const MOST_DETOURS: u32 = 64;
+
+/// Where the bytes of an upload come from.
+enum Source {
+    File(Arc<File>, PathBuf),
+    Memory(Bytes),
+}
 
 impl Client {
     /// `GET /v1/uploads/{blob}?bytes=N`: how much of the blob the server holds.
@@ -55,83 +78,130 @@ impl Client {
         bytes: u64,
         on: Progress<'_>,
     ) -> Result<(), ClientError> {
-        let mut state = self.upload_state(blob, bytes).await?;
-        on(if state.complete { bytes } else { state.have }, bytes);
-        if state.complete {
-            return Ok(());
-        }
-        let mut file = tokio::fs::File::open(path).await.map_err(|e| ClientError::file("read", path, &e))?;
-        let mut detours = 0;
-        while !state.complete {
-            let offset = state.have;
-            let chunk = read_chunk(&mut file, path, offset, bytes).await?;
-            let sent_to = offset + chunk.len() as u64;
-            state = self.put_chunk(blob, bytes, offset, chunk).await?;
-            if !state.complete && state.have != sent_to {
-                detours += 1;
-                if detours > MOST_DETOURS {
-                    return Err(ClientError::Malformed(format!(
-                        "the server keeps losing parts of {}; try again later",
-                        path.display()
-                    )));
-                }
-            }
-            on(if state.complete { bytes } else { state.have }, bytes);
-        }
-        Ok(())
+        let file = File::open(path).map_err(|e| ClientError::file("read", path, &e))?;
+        self.upload(&Source::File(Arc::new(file), path.into()), blob, bytes, on).await
     }
 
     /// Uploads bytes from memory and gives their name.
     pub async fn upload_bytes(&self, data: Bytes) -> Result<BlobId, ClientError> {
         let blob = BlobId(*blake3::hash(&data).as_bytes());
         let bytes = data.len() as u64;
+        self.upload(&Source::Memory(data), blob, bytes, &mut |_, _| {}).await?;
+        Ok(blob)
+    }
+
+    /// The first chunk goes alone and opens the upload; then several are on their way at once, and their size follows the
+    /// line's speed.
+    async fn upload(
+        &self,
+        source: &Source,
+        blob: BlobId,
+        bytes: u64,
+        on: Progress<'_>,
+    ) -> Result<(), ClientError> {
         let mut state = self.upload_state(blob, bytes).await?;
-        let mut tries = 0;
+        let (mut size, mut at_once, mut detours) = (FIRST_CHUNK, 1, 0);
+        // Where the next chunk starts, and the most that the server ever held.
+        let (mut next, mut most) = (state.have, state.have);
+        let mut flying = FuturesOrdered::new();
+        on(if state.complete { bytes } else { most }, bytes);
         while !state.complete {
-            let offset = usize::try_from(state.have).unwrap_or(usize::MAX).min(data.len());
-            let end = (offset + CHUNK_BYTES).min(data.len());
-            state = self.put_chunk(blob, bytes, offset as u64, data.slice(offset..end)).await?;
-            tries += 1;
-            if tries > data.len() / CHUNK_BYTES + 1 + MOST_DETOURS as usize {
-                return Err(ClientError::Malformed(
-                    "the server keeps losing parts of the upload; try again later".into(),
-                ));
+            while flying.len() < at_once && (next < bytes || flying.is_empty()) {
+                let (offset, chunk) = (next, source.read(next, size, bytes).await?);
+                next += chunk.len() as u64;
+                let (end, begun) = (next, Instant::now());
+                flying.push_back(async move {
+                    let answer = self.put_chunk(blob, bytes, offset, chunk).await;
+                    (answer, end, begun.elapsed())
+                });
+            }
+            let Some((answer, end, took)) = flying.next().await else { continue };
+            state = answer?;
+            if state.have >= end || state.complete {
+                at_once = (at_once + 1).min(IN_FLIGHT);
+                size = match took {
+                    took if took < QUICK => (size * 2).min(CHUNK_BYTES),
+                    took if took > SLOW => (size / 2).max(LEAST_CHUNK),
+                    _ => size,
+                };
+            } else {
+                // A chunk before this one did not arrive: what is on its way is for nothing.
+                (next, at_once) = (state.have, 1);
+                flying = FuturesOrdered::new();
+            }
+            detours = if state.have > most || state.complete { 0 } else { detours + 1 };
+            if detours > MOST_DETOURS {
+                return Err(ClientError::Malformed(format!(
+                    "the server keeps losing parts of {}; try again later",
+                    source.name()
+                )));
+            }
+            most = most.max(state.have);
+            on(if state.complete { bytes } else { state.have }, bytes);
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    /// What it is called in a sentence.
+    fn name(&self) -> String {
+        match self {
+            Self::File(_, path) => path.display().to_string(),
+            Self::Memory(_) => "the upload".into(),
+        }
+    }
+
+    /// At most `size` bytes from `offset` on, of `bytes` bytes.
+    async fn read(&self, offset: u64, size: usize, bytes: u64) -> Result<Bytes, ClientError> {
+        let left = bytes.checked_sub(offset).ok_or_else(|| {
+            ClientError::Malformed(format!("the server claims to hold more of {} than there is", self.name()))
+        })?;
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(size);
+        match self {
+            Self::Memory(data) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+                Ok(data.slice(start..start + len))
+            }
+            Self::File(file, path) => {
+                let file = Arc::clone(file);
+                let read = blocking(move || {
+                    let mut chunk = vec![0; len];
+                    file.read_exact_at(&mut chunk, offset).map(|()| chunk)
+                });
+                read.await.map(Bytes::from).map_err(|e| {
+                    ClientError::File(format!(
+                        "{} changed while it was uploaded ({e}); start again",
+                        path.display()
+                    ))
+                })
             }
         }
-        Ok(blob)
     }
 }
 
 /// BLAKE3 and size of a file.
 async fn hash_file(path: &Path) -> Result<(BlobId, u64), ClientError> {
-    let mut file = tokio::fs::File::open(path).await.map_err(|e| ClientError::file("read", path, &e))?;
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut bytes = 0;
-    loop {
-        let n = file.read(&mut buffer).await.map_err(|e| ClientError::file("read", path, &e))?;
-        if n == 0 {
-            return Ok((BlobId(*hasher.finalize().as_bytes()), bytes));
+    let file = path.to_owned();
+    let hashed = blocking(move || {
+        let mut hasher = blake3::Hasher::new();
+        let mut file = File::open(file)?;
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok((BlobId(*hasher.finalize().as_bytes()), hasher.count())),
+                Ok(n) => hasher.update(&buffer[..n]),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(e),
+            };
         }
-        hasher.update(&buffer[..n]);
-        bytes += n as u64;
-    }
+    });
+    hashed.await.map_err(|e| ClientError::file("read", path, &e))
 }
 
-async fn read_chunk(
-    file: &mut tokio::fs::File,
-    path: &Path,
-    offset: u64,
-    bytes: u64,
-) -> Result<Bytes, ClientError> {
-    let left = bytes.checked_sub(offset).ok_or_else(|| {
-        ClientError::Malformed(format!("the server claims to hold more of {} than there is", path.display()))
-    })?;
-    let len = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-    let mut chunk = vec![0; len];
-    file.seek(SeekFrom::Start(offset)).await.map_err(|e| ClientError::file("read", path, &e))?;
-    file.read_exact(&mut chunk).await.map_err(|e| {
-        ClientError::File(format!("{} changed while it was uploaded ({e}); start again", path.display()))
-    })?;
-    Ok(chunk.into())
+/// Work on the disk, away from the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
 }

@@ -1,12 +1,12 @@
 //! The authentication line of an HTTP request, signed by the sender's own key:
 //! `Authorization: Tatau <address> <timestamp ms> <nonce> <server> <signature> [<on behalf of>]`.
 //!
-//! It binds the server, method, path with query, body, time and nonce. The server is named as the sender dialled it, such
+//! It binds the server, method, path with query, body, time and nonce; the body by its BLAKE3, because bodies are chunks of
+//! files, and Keccak-256 takes fourteen times as long. The server is named as the sender dialled it, such
 //! as `http://127.0.0.1:7117`: whoever was dialled cannot send the request on to another server. It is not an identity
 //! that a server tells, because a dishonest one could tell another's. Whoever checks also remembers nonces for twice the
 //! time window and refuses a repeated one; this crate keeps no state.
 
-use crate::hash::keccak;
 use crate::key::SigningKey;
 use crate::signature::{Signature, SignatureError, verify};
 use crate::typed::{Domain, RequestClaim};
@@ -133,7 +133,8 @@ fn claim<'a>(
 ) -> RequestClaim<'a> {
     let on_behalf = on_behalf.unwrap_or(Address([0; 20]));
     let Sent { server, method, path_and_query: path, body } = *sent;
-    RequestClaim { server, method, path, body: keccak(body), timestamp, nonce, on_behalf }
+    let body = Digest(*blake3::hash(body).as_bytes());
+    RequestClaim { server, method, path, body, timestamp, nonce, on_behalf }
 }
 
 fn header(key: &SigningKey, claim: &RequestClaim<'_>) -> String {

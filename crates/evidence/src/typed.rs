@@ -205,7 +205,7 @@ pub struct RequestClaim<'a> {
     pub method: &'a str,
     /// Path and query exactly as sent.
     pub path: &'a str,
-    /// Keccak-256 of the body (of nothing, where there is none).
+    /// BLAKE3 of the body (of nothing, where there is none).
     pub body: Digest,
     /// The signer's clock.
     pub timestamp: Millis,

@@ -20,6 +20,7 @@ mod background;
 pub mod backup;
 #[doc(hidden)]
 pub mod bench;
+mod bodies;
 mod calendar;
 mod error;
 mod facts;

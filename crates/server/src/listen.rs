@@ -21,6 +21,9 @@ use tower::ServiceExt as _;
 const CONNECTIONS: usize = 20_000;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 256;
+/// Bytes that a peer may send of one request, and on one HTTP/2 connection, before they were read: what a fast line with 50 ms of delay
+/// carries meanwhile.
+const WINDOWS: (u32, u32) = (4 << 20, 8 << 20);
 /// A peer that does not finish its headers, or does not answer a ping, is dropped.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Running answers get this long when the server stops.
@@ -40,6 +43,8 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, mut stopping: 
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOWS.0)
+        .initial_connection_window_size(WINDOWS.1)
         .keep_alive_interval(SILENCE)
         .keep_alive_timeout(SILENCE);
     loop {

@@ -3,4 +3,5 @@
 mod cache;
 mod grant;
 mod manifest;
+mod pipeline;
 mod store;

@@ -21,6 +21,7 @@ pub(crate) mod uploads;
 
 use crate::{
     app::App,
+    bodies::{self, Bodies},
     error::ApiError,
     limits::{self, BURST, ByPeer, EVERY_US, EVERY_US_LOCAL},
     openapi, pages,
@@ -55,12 +56,17 @@ pub(crate) fn router(app: Arc<App>) -> Option<Router> {
     let limited = GovernorLayer::new(governor).error_handler(limits::refused);
     let timed = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER_TIME);
     let slow = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, CHUNK_TIME);
-    let chunks = Router::new()
-        .route("/v1/uploads/{blob}", put(uploads::put::put))
-        .layer((slow, DefaultBodyLimit::max(limits::CHUNK)));
-    let receipts = Router::new()
-        .route("/v1/receipts", post(receipts::commit::commit))
-        .layer((timed, DefaultBodyLimit::max(limits::RECEIPTS)));
+    let counted = middleware::from_fn_with_state(Arc::new(Bodies::default()), bodies::count);
+    let chunks = Router::new().route("/v1/uploads/{blob}", put(uploads::put::put)).layer((
+        slow,
+        counted.clone(),
+        DefaultBodyLimit::max(limits::CHUNK),
+    ));
+    let receipts = Router::new().route("/v1/receipts", post(receipts::commit::commit)).layer((
+        timed,
+        counted,
+        DefaultBodyLimit::max(limits::RECEIPTS),
+    ));
     // Bytes flow for as long as they take: the reader's silence ends the connection.
     let bytes = Router::new()
         .route("/v1/blobs/{blob}", get(blobs::get::get))

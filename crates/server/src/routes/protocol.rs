@@ -10,8 +10,8 @@ use axum::{
 use std::sync::Arc;
 use tatau_api::PROTOCOL_HEADER;
 
-/// The oldest version of the protocol that is still understood.
-const LEAST: u32 = 1;
+/// The oldest version of the protocol that is still understood: since 2 a request's body is signed by its BLAKE3.
+const LEAST: u32 = 2;
 
 /// Browsers and other programs name no version: what they cannot do is refused where they do it.
 pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

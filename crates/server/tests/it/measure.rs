@@ -37,8 +37,10 @@ async fn signed_requests_a_second() {
     home.close().await;
 }
 
-/// Bytes of one transfer.
-const WHOLE: usize = 512 << 20;
+/// Bytes of one transfer: `TRANSFER_MIB` MiB, else 512.
+fn whole() -> usize {
+    std::env::var("TRANSFER_MIB").map_or(512, |n| n.parse::<usize>().unwrap()) << 20
+}
 
 /// Takes a body into a file, as a plain server does.
 async fn sink(body: axum::body::Body) {
@@ -84,7 +86,7 @@ async fn transfers_beside_curl() {
     let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
     for turn in 0..3u8 {
         let file = path("file");
-        let mut bytes = vec![turn; WHOLE];
+        let mut bytes = vec![turn; whole()];
         rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
         std::fs::write(&file, &bytes).unwrap();
         drop(bytes);

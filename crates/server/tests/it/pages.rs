@@ -108,12 +108,12 @@ async fn programs_that_are_too_old_are_told_what_to_do() {
         let request = http.get(format!("{}/v1/platform", home.ready.url)).header("tatau-protocol", version);
         async move { request.send().await.unwrap() }
     };
-    let old = ask("0").await;
+    let old = ask("1").await;
     assert_eq!(old.status(), 426);
     let words = old.text().await.unwrap();
     assert!(words.contains("\"too_old\"") && words.contains("/install.sh"), "{words}");
     assert_eq!(ask("nonsense").await.status(), 400);
-    assert_eq!(ask("1").await.status(), 200);
+    assert_eq!(ask("2").await.status(), 200);
     assert_eq!(ask("7").await.status(), 200, "newer programs know what they may say");
     home.close().await;
 }

@@ -1,4 +1,5 @@
-//! `PUT /v1/uploads/{blob}?bytes=N&offset=O`: one chunk. The answer's `have` says where the next one starts.
+//! `PUT /v1/uploads/{blob}?bytes=N&offset=O`: one chunk. The answer's `have` says where the next one starts. Several
+//! may be on their way at once.
 
 use crate::{app::App, auth::Call, background::uploads, error::ApiError};
 use axum::{
@@ -30,6 +31,6 @@ pub(crate) async fn put(
     if standing == Standing::Stranger {
         app.allowance.take(by, chunk.len() as u64, SystemClock.now())?;
     }
-    let put = app.blobs.run(move |store| store.put_chunk(&blob, bytes, &by, standing, offset, &chunk)).await;
+    let put = app.blobs.put_chunk_in_turn(&blob, bytes, &by, standing, offset, chunk).await;
     put.map(Json).map_err(|e| super::refused(&e))
 }

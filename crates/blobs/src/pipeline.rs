@@ -1,0 +1,95 @@
+//! Chunks of one upload that are sent without waiting for each other's answers: one that overtakes the chunk before it
+//! waits a moment for it, and what has arrived is on its way to the disk while more arrives.
+
+use crate::error::BlobError;
+use crate::open_uploads::Standing;
+use crate::store::BlobStore;
+use crate::upload::key;
+use bytes::Bytes;
+use std::fs::File;
+use std::time::Duration;
+use tatau_api::platform::UploadState;
+use tatau_model::{Address, BlobId};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a chunk that came too early waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How far ahead of what is here a chunk may start and still wait, bytes.
+const AHEAD: u64 = 32 << 20;
+/// Chunks that wait at once, of all uploads: each is held in memory.
+const EARLY: usize = 64;
+/// Files that are written to the disk ahead of their end, at once.
+const SETTLING: usize = 2;
+/// They are after each so many bytes.
+const SETTLE_EVERY: u64 = 32 << 20;
+
+/// What pipelines share; the same for all clones of a store.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    early: Semaphore,
+    settling: Semaphore,
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self { early: Semaphore::new(EARLY), settling: Semaphore::new(SETTLING) }
+    }
+}
+
+impl BlobStore {
+    /// As [`Self::put_chunk`], away from the async threads, for chunks that are sent several at once: one whose turn has not
+    /// come waits up to three seconds for the bytes before it. The answer says where to go on where they did not come.
+    pub async fn put_chunk_in_turn(
+        &self,
+        id: &BlobId,
+        bytes: u64,
+        by: &Address,
+        standing: Standing,
+        offset: u64,
+        chunk: Bytes,
+    ) -> Result<UploadState, BlobError> {
+        let (id, by) = (*id, *by);
+        let until = Instant::now() + PATIENCE;
+        let mut waiting = None;
+        loop {
+            let place = self.state().uploads.place(&key(&id, bytes, &by));
+            // Made before the try: what is added meanwhile is not missed.
+            let grown = place.as_ref().map(|place| place.grown.notified());
+            let data = chunk.clone();
+            let state =
+                self.run(move |store| store.put_chunk(&id, bytes, &by, standing, offset, &data)).await?;
+            if state.complete || state.have >= offset || offset - state.have > AHEAD {
+                if state.have > offset && !state.complete {
+                    self.settle_ahead(&id, bytes, &by, offset, state.have);
+                }
+                return Ok(state);
+            }
+            if waiting.is_none() {
+                waiting = self.inner.pipeline.early.try_acquire().ok();
+            }
+            let (Some(grown), true) = (grown, waiting.is_some()) else { return Ok(state) };
+            if timeout_at(until, grown).await.is_err() {
+                return Ok(state);
+            }
+        }
+    }
+
+    /// Writes an upload to the disk in the background where it has just grown past another mark, so that its end waits for
+    /// little.
+    fn settle_ahead(&self, id: &BlobId, bytes: u64, by: &Address, before: u64, now: u64) {
+        if !self.limits().durable || before / SETTLE_EVERY == now / SETTLE_EVERY {
+            return;
+        }
+        let (store, name) = (self.clone(), key(id, bytes, by));
+        tokio::task::spawn_blocking(move || {
+            let Ok(_permit) = store.inner.pipeline.settling.try_acquire() else { return };
+            // Finished meanwhile, and durable then.
+            let Ok(file) = File::open(store.partial(&name)) else { return };
+            if file.sync_data().is_err() {
+                // Said once by the system, and not again when the upload ends: it begins anew instead of trusting these bytes.
+                let _ = store.drop_spoilt(&name);
+            }
+        });
+    }
+}
