@@ -102,7 +102,7 @@ pub const CALLS: &[CallText] = &[
     call("post", "/v1/tokens", Right::Owner, "A new token, shown once.", &[], "OpenToken", "Token"),
     call("post", "/v1/sessions", Right::Account, "A one-time link that signs a browser in; with the operator's token to the operator's page.", &[], "", "SessionLink"),
     call("get", "/v1/uploads/{blob}", Right::Member, "How much of an upload is here; asking takes no place.", &["bytes"], "", "UploadState"),
-    call("put", "/v1/uploads/{blob}", Right::Member, "One chunk of at most 8 MiB as the raw body.", &["bytes", "offset"], "", "UploadState"),
+    call("put", "/v1/uploads/{blob}", Right::Member, "One chunk of at most 8 MiB as the raw body; with `tatau-packed: deflate` as a zlib stream. Several may be under way at once.", &["bytes", "offset"], "", "UploadState"),
     call("post", "/v1/grants", Right::Member, "Addresses for blobs of one's job, lease or audit.", &[], "GrantRequest", "Granted"),
     call("get", "/v1/blobs/{blob}", Right::Grant, "Bytes; Range is understood.", &["op", "bytes", "expires", "mac"], "", ""),
     call("post", "/v1/jobs", Right::Account, "Submits an inspection, a render job, or a bundle of another program.", &[], "SubmitJob", "JobView"),

@@ -27,4 +27,7 @@ pub use node::{
     SetOffer,
 };
 pub use order::{AuditOrder, Lease, Order, OrderFile, SessionOrder};
-pub use platform::{GrantRequest, Granted, PROTOCOL, PROTOCOL_HEADER, Platform, UploadState};
+pub use platform::{
+    BYTES_HEADER, GrantRequest, Granted, PACKED, PACKED_HEADER, PROTOCOL, PROTOCOL_HEADER, Platform,
+    UploadState,
+};

@@ -40,6 +40,13 @@ pub struct Platform {
 pub const PROTOCOL: u32 = 2;
 /// The header in which clients say theirs.
 pub const PROTOCOL_HEADER: &str = "tatau-protocol";
+/// The header that says [`PACKED`] of a body that is a zlib stream of the bytes meant; a client that takes one asks with it. (Not
+/// `Content-Encoding`: ranges and offsets count the bytes meant.)
+pub const PACKED_HEADER: &str = "tatau-packed";
+/// The only way of packing.
+pub const PACKED: &str = "deflate";
+/// The header that says how large the whole blob is, where the answer's own length does not.
+pub const BYTES_HEADER: &str = "tatau-bytes";
 
 /// `GET /v1/uploads/{blob}?bytes=N` and answer to every `PUT /v1/uploads/{blob}?bytes=N&offset=O`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -247,12 +247,11 @@ impl BlobStore {
     ) -> Result<UploadState, BlobError> {
         let path = self.partial(name);
         let failed = || BlobError::io("read", &path);
-        let found = match known {
-            Some(found) => found,
-            None => {
-                io::Seek::rewind(&mut &*file).map_err(failed())?;
-                hash_reader(file).map_err(failed())?.0
-            }
+        let found = if let Some(found) = known {
+            found
+        } else {
+            io::Seek::rewind(&mut &*file).map_err(failed())?;
+            hash_reader(file).map_err(failed())?.0
         };
         if found != *id {
             let mut state = self.state();

@@ -2,6 +2,7 @@
 
 use crate::{
     Client, ClientError, Progress,
+    packing::{Pieces, is_slow},
     send::{Call, refusal},
 };
 use futures_util::StreamExt;
@@ -10,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     time::Instant,
 };
-use tatau_api::{GrantRequest, Granted};
+use tatau_api::{BYTES_HEADER, GrantRequest, Granted, PACKED, PACKED_HEADER};
 use tatau_model::BlobId;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom};
 
@@ -23,6 +24,8 @@ enum Cut {
     Again(ClientError),
     /// Trying again will not help.
     Final(ClientError),
+    /// The line is slow: go on at once, with packed bytes.
+    Slow,
 }
 
 impl Client {
@@ -63,8 +66,9 @@ impl Client {
         let mut first_failure: Option<Instant> = None;
         let mut tries = 0u32;
         let mut had = 0;
+        let mut slow = false;
         loop {
-            let cut = match self.fetch(url, &part, expected, most_bytes, on).await {
+            let cut = match self.fetch(url, &part, expected, most_bytes, slow, on).await {
                 Ok(bytes) => {
                     tokio::fs::rename(&part, to).await.map_err(|e| ClientError::file("written", to, &e))?;
                     return Ok(bytes);
@@ -74,6 +78,10 @@ impl Client {
             let error = match cut {
                 Cut::Final(error) => return Err(error),
                 Cut::Again(error) => error,
+                Cut::Slow => {
+                    slow = true;
+                    continue;
+                }
             };
             // A try that got further starts the patience anew.
             let has = tokio::fs::metadata(&part).await.map_or(0, |m| m.len());
@@ -105,6 +113,7 @@ impl Client {
                 Ok(bytes) => return Ok(bytes),
                 Err(Cut::Final(error)) => return Err(error),
                 Err(Cut::Again(error)) => error,
+                Err(Cut::Slow) => continue,
             };
             tries = tries.saturating_add(1);
             match self.patience.pause(tries, started.elapsed()) {
@@ -141,6 +150,7 @@ impl Client {
         part: &Path,
         expected: BlobId,
         most_bytes: u64,
+        slow: bool,
         on: Progress<'_>,
     ) -> Result<u64, Cut> {
         let (mut file, mut hasher, mut have) = open_part(part).await.map_err(Cut::Final)?;
@@ -150,6 +160,9 @@ impl Client {
         let mut request = self.inner.http.get(self.whole_url(url).map_err(Cut::Final)?);
         if have > 0 {
             request = request.header(header::RANGE, format!("bytes={have}-"));
+        }
+        if slow {
+            request = request.header(PACKED_HEADER, PACKED);
         }
         let response = request.send().await.map_err(|e| Cut::Again(self.unreachable(&e)))?;
         match response.status() {
@@ -169,21 +182,27 @@ impl Client {
             }
             _ => return Err(refused(response).await),
         }
-        let total = response.content_length().map_or(0, |more| have + more);
-        let mut stream = response.bytes_stream();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|e| Cut::Again(self.unreachable(&e)))?;
-            if chunk.is_empty() {
-                continue;
-            }
-            have += chunk.len() as u64;
+        let told = response.headers().get(BYTES_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
+        let total = told.unwrap_or_else(|| response.content_length().map_or(0, |more| have + more));
+        let mut pieces = Pieces::of(response);
+        let (begun, from) = (Instant::now(), have);
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|e| match e {
+                Some(e) => Cut::Again(self.unreachable(&e)),
+                None => Cut::Again(wrong_bytes(expected)),
+            })?;
+            have += piece.len() as u64;
             if have > most_bytes {
                 let _ = tokio::fs::remove_file(part).await;
                 return Err(Cut::Final(too_large(expected, most_bytes)));
             }
-            hasher.update(&chunk);
-            file.write_all(&chunk).await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
+            hasher.update(&piece);
+            file.write_all(&piece).await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
             on(have, total);
+            if !slow && is_slow(have - from, total.saturating_sub(have), begun.elapsed()) {
+                file.flush().await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
+                return Err(Cut::Slow);
+            }
         }
         file.flush().await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
         if BlobId(*hasher.finalize().as_bytes()) != expected {

@@ -13,6 +13,7 @@ mod download;
 mod error;
 mod jobs;
 mod nodes;
+mod packing;
 mod patience;
 mod platform;
 mod send;

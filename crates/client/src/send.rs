@@ -6,7 +6,7 @@ use rand::RngExt;
 use reqwest::{Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::{Duration, Instant};
-use tatau_api::{ErrorBody, PROTOCOL, PROTOCOL_HEADER};
+use tatau_api::{ErrorBody, PACKED, PACKED_HEADER, PROTOCOL, PROTOCOL_HEADER};
 use tatau_evidence::{Sent, sign_request};
 use tatau_model::Digest;
 
@@ -22,6 +22,8 @@ pub(crate) struct Call {
     pub path: String,
     pub body: Bytes,
     pub json: bool,
+    /// The body is packed.
+    pub packed: bool,
     /// Doing it twice is the same as once.
     pub idempotent: bool,
     pub timeout: Duration,
@@ -34,6 +36,7 @@ impl Call {
             path: path.into(),
             body: Bytes::new(),
             json: false,
+            packed: false,
             idempotent: true,
             timeout: CALL_TIMEOUT,
         }
@@ -147,6 +150,9 @@ impl Client {
         }
         if call.json {
             request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if call.packed {
+            request = request.header(PACKED_HEADER, PACKED);
         }
         request.body(call.body.clone())
     }

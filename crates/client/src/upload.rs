@@ -1,6 +1,6 @@
 //! Uploads: by chunks of which several are on their way, going on where an earlier try ended.
 
-use crate::{Client, ClientError, Progress, send::Call};
+use crate::{Client, ClientError, Progress, packing::Packing, send::Call};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use reqwest::Method;
@@ -53,9 +53,21 @@ impl Client {
         offset: u64,
         chunk: Bytes,
     ) -> Result<UploadState, ClientError> {
+        self.put(blob, bytes, offset, chunk, false).await
+    }
+
+    async fn put(
+        &self,
+        blob: BlobId,
+        bytes: u64,
+        offset: u64,
+        body: Bytes,
+        packed: bool,
+    ) -> Result<UploadState, ClientError> {
         let call = Call {
             method: Method::PUT,
-            body: chunk,
+            body,
+            packed,
             timeout: CHUNK_TIMEOUT,
             ..Call::get(format!("/v1/uploads/{blob}?bytes={bytes}&offset={offset}"))
         };
@@ -101,6 +113,7 @@ impl Client {
     ) -> Result<(), ClientError> {
         let mut state = self.upload_state(blob, bytes).await?;
         let (mut size, mut at_once, mut detours) = (FIRST_CHUNK, 1, 0);
+        let mut packing = Packing::default();
         // Where the next chunk starts, and the most that the server ever held.
         let (mut next, mut most) = (state.have, state.have);
         let mut flying = FuturesOrdered::new();
@@ -109,14 +122,17 @@ impl Client {
             while flying.len() < at_once && (next < bytes || flying.is_empty()) {
                 let (offset, chunk) = (next, source.read(next, size, bytes).await?);
                 next += chunk.len() as u64;
-                let (end, begun) = (next, Instant::now());
+                let (body, packed) =
+                    if packing.next() { packing.try_on(chunk).await } else { (chunk, false) };
+                let (end, sent, begun) = (next, body.len(), Instant::now());
                 flying.push_back(async move {
-                    let answer = self.put_chunk(blob, bytes, offset, chunk).await;
-                    (answer, end, begun.elapsed())
+                    let answer = self.put(blob, bytes, offset, body, packed).await;
+                    (answer, end, sent, begun.elapsed())
                 });
             }
-            let Some((answer, end, took)) = flying.next().await else { continue };
+            let Some((answer, end, sent, took)) = flying.next().await else { continue };
             state = answer?;
+            packing.learn(sent, took);
             if state.have >= end || state.complete {
                 at_once = (at_once + 1).min(IN_FLIGHT);
                 size = match took {

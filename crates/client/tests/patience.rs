@@ -3,12 +3,15 @@
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::IntoResponse,
     routing::{get, post},
 };
+use futures_util::StreamExt as _;
 use std::{
+    io::Write as _,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -139,4 +142,42 @@ async fn bytes_that_are_not_the_blob_never_get_its_name() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left");
     assert!(client.download_bytes("/v1/blobs/x", expected, 100).await.is_err());
     assert!(client.download_bytes("ftp://x", expected, 100).await.is_err());
+}
+
+/// Sends the start of what is wanted slowly, and the rest only to whom asks for it packed.
+async fn slow_line(State(wanted): State<Bytes>, headers: HeaderMap) -> axum::response::Response {
+    if headers.get("tatau-packed").is_none() {
+        let first = wanted.slice(..100_000);
+        let second = wanted.slice(100_000..200_000);
+        let body = futures_util::stream::iter([first, second]).then(async |piece| {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            Ok::<_, std::io::Error>(piece)
+        });
+        let body = axum::body::Body::from_stream(body.chain(futures_util::stream::pending()));
+        return ([("tatau-bytes", wanted.len().to_string())], body).into_response();
+    }
+    let range = headers.get("range").unwrap().to_str().unwrap();
+    let from: usize = range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap();
+    assert!((100_001..=200_000).contains(&from), "goes on where it was: {from}");
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(&wanted[from..]).unwrap();
+    let told = [("tatau-bytes", wanted.len().to_string()), ("tatau-packed", "deflate".into())];
+    (StatusCode::PARTIAL_CONTENT, told, packer.finish().unwrap()).into_response()
+}
+
+#[tokio::test]
+async fn on_a_slow_line_the_rest_is_asked_for_packed() {
+    let wanted: Vec<u8> = (0..3_000_000u32).map(|i| (i / 1_000) as u8).collect();
+    let expected = BlobId(*blake3::hash(&wanted).as_bytes());
+    let bytes = wanted.len() as u64;
+    let url =
+        serve(Router::new().route("/v1/blobs/x", get(slow_line)).with_state(Bytes::from(wanted.clone())))
+            .await;
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("file");
+    let mut last = (0, 0);
+    let client = client(&url, Patience::BRIEF);
+    client.download("/v1/blobs/x", &to, expected, bytes, &mut |d, t| last = (d, t)).await.unwrap();
+    assert!(std::fs::read(&to).unwrap() == wanted);
+    assert_eq!(last, (bytes, bytes));
 }

@@ -8,6 +8,7 @@ use crate::{
     nonces::Nonces,
     noted::Noted,
     notices::mail::Post,
+    packing::Packer,
     pages::{Boards, Thumbs},
     password::Passwords,
     session::Codes,
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub archive: Archive,
     pub asks: Asks,
     pub blobs: BlobStore,
+    pub packer: Packer,
     /// What accounts may upload in a day.
     pub allowance: Allowance,
     /// What signed requests may call this server.

@@ -36,6 +36,7 @@ mod noted;
 mod notices;
 mod openapi;
 mod orders;
+mod packing;
 mod pages;
 mod password;
 mod program;

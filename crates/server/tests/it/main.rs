@@ -9,6 +9,7 @@ mod market;
 mod measure;
 mod notices;
 mod orders;
+mod packed;
 mod pages;
 mod pages_fleet;
 mod pages_jobs;

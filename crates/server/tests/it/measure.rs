@@ -37,9 +37,17 @@ async fn signed_requests_a_second() {
     home.close().await;
 }
 
-/// Bytes of one transfer: `TRANSFER_MIB` MiB, else 512.
-fn whole() -> usize {
-    std::env::var("TRANSFER_MIB").map_or(512, |n| n.parse::<usize>().unwrap()) << 20
+/// What is sent in a turn: the file `TRANSFER_FILE` with the turn's number behind it, or noise, `TRANSFER_MIB` MiB of it, else 512.
+fn cargo(turn: u8) -> Vec<u8> {
+    if let Ok(file) = std::env::var("TRANSFER_FILE") {
+        let mut bytes = std::fs::read(file).unwrap();
+        bytes.push(turn);
+        return bytes;
+    }
+    let mib = std::env::var("TRANSFER_MIB").map_or(512, |n| n.parse::<usize>().unwrap());
+    let mut bytes = vec![turn; mib << 20];
+    rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
+    bytes
 }
 
 /// Takes a body into a file, as a plain server does.
@@ -86,10 +94,7 @@ async fn transfers_beside_curl() {
     let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
     for turn in 0..3u8 {
         let file = path("file");
-        let mut bytes = vec![turn; whole()];
-        rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
-        std::fs::write(&file, &bytes).unwrap();
-        drop(bytes);
+        std::fs::write(&file, cargo(turn)).unwrap();
         let begun = Instant::now();
         let (blob, len) = client.upload_file(&file, &mut |_, _| {}).await.unwrap();
         let ours = begun.elapsed().as_secs_f64();

@@ -8,10 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use std::{io::SeekFrom, sync::Arc};
+use tatau_api::{BYTES_HEADER, PACKED, PACKED_HEADER};
 use tatau_blobs::Operation;
 use tatau_model::{BlobId, Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
+
+/// Bytes by which it is judged whether a file gets smaller.
+const SAMPLE: u64 = 256 << 10;
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
@@ -55,14 +59,25 @@ pub(crate) async fn send(
         }
     };
     file.seek(SeekFrom::Start(from)).await.map_err(|e| ApiError::internal(&e))?;
-    let body = Body::from_stream(ReaderStream::with_capacity(file.take(to - from), 256 << 10));
+    let packed = wants_packed(headers) && is_smaller_packed(app, &mut file, from, to).await?;
+    let file = file.take(to - from);
+    let body = if packed {
+        Body::from_stream(app.packer.clone().packed(file))
+    } else {
+        Body::from_stream(ReaderStream::with_capacity(file, 256 << 10))
+    };
     let answer = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, content_type)
         .header(header::CONTENT_DISPOSITION, disposition)
         .header("x-content-type-options", "nosniff")
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CONTENT_LENGTH, to - from);
+        .header(BYTES_HEADER, total);
+    let answer = if packed {
+        answer.header(PACKED_HEADER, PACKED)
+    } else {
+        answer.header(header::CONTENT_LENGTH, to - from)
+    };
     let answer = match status {
         StatusCode::PARTIAL_CONTENT => {
             answer.header(header::CONTENT_RANGE, format!("bytes {from}-{}/{total}", to.saturating_sub(1)))
@@ -70,6 +85,24 @@ pub(crate) async fn send(
         _ => answer,
     };
     answer.body(body).map_err(|e| ApiError::internal(&e))
+}
+
+fn wants_packed(headers: &HeaderMap) -> bool {
+    headers.get(PACKED_HEADER).is_some_and(|how| how == PACKED)
+}
+
+/// Judged by the first piece of the range. The file stands at `from` before and after.
+async fn is_smaller_packed(
+    app: &App,
+    file: &mut tokio::fs::File,
+    from: u64,
+    to: u64,
+) -> Result<bool, ApiError> {
+    let mut sample = Vec::new();
+    let read = file.take((to - from).min(SAMPLE)).read_to_end(&mut sample).await;
+    read.map_err(|e| ApiError::internal(&e))?;
+    file.seek(SeekFrom::Start(from)).await.map_err(|e| ApiError::internal(&e))?;
+    app.packer.is_worth_it(sample).await.map_err(|e| ApiError::internal(&e))
 }
 
 #[derive(Debug, PartialEq, Eq)]
