@@ -3,20 +3,24 @@
 use crate::{
     Client, ClientError, Progress,
     packing::{Pieces, is_slow},
+    part::Part,
     send::{Call, refusal},
 };
 use futures_util::StreamExt;
 use reqwest::{StatusCode, header};
 use std::{
     path::{Path, PathBuf},
+    sync::atomic::Ordering,
     time::Instant,
 };
 use tatau_api::{BYTES_HEADER, GrantRequest, Granted, PACKED, PACKED_HEADER};
 use tatau_model::BlobId;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom};
 
 /// Blobs in one grant request.
 const GRANTS: usize = 1_000;
+
+/// The rest of a download for which it is worth asking anew, bytes.
+const WORTH_ASKING: u64 = 1 << 20;
 
 /// How one try at a download ended without success.
 enum Cut {
@@ -66,9 +70,8 @@ impl Client {
         let mut first_failure: Option<Instant> = None;
         let mut tries = 0u32;
         let mut had = 0;
-        let mut slow = false;
         loop {
-            let cut = match self.fetch(url, &part, expected, most_bytes, slow, on).await {
+            let cut = match self.fetch(url, &part, expected, most_bytes, on).await {
                 Ok(bytes) => {
                     tokio::fs::rename(&part, to).await.map_err(|e| ClientError::file("written", to, &e))?;
                     return Ok(bytes);
@@ -78,10 +81,7 @@ impl Client {
             let error = match cut {
                 Cut::Final(error) => return Err(error),
                 Cut::Again(error) => error,
-                Cut::Slow => {
-                    slow = true;
-                    continue;
-                }
+                Cut::Slow => continue,
             };
             // A try that got further starts the patience anew.
             let has = tokio::fs::metadata(&part).await.map_or(0, |m| m.len());
@@ -150,31 +150,25 @@ impl Client {
         part: &Path,
         expected: BlobId,
         most_bytes: u64,
-        slow: bool,
         on: Progress<'_>,
     ) -> Result<u64, Cut> {
-        let (mut file, mut hasher, mut have) = open_part(part).await.map_err(Cut::Final)?;
-        if have > 0 && BlobId(*hasher.finalize().as_bytes()) == expected {
-            return Ok(have);
+        let mut writing = Part::open(part).await.map_err(Cut::Final)?;
+        let from = writing.have;
+        if from > 0 && writing.name().await.map_err(Cut::Final)? == expected {
+            return Ok(from);
         }
         let mut request = self.inner.http.get(self.whole_url(url).map_err(Cut::Final)?);
-        if have > 0 {
-            request = request.header(header::RANGE, format!("bytes={have}-"));
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
         }
-        if slow {
+        let ask_packed = self.inner.slow.load(Ordering::Relaxed);
+        if ask_packed {
             request = request.header(PACKED_HEADER, PACKED);
         }
         let response = request.send().await.map_err(|e| Cut::Again(self.unreachable(&e)))?;
         match response.status() {
-            StatusCode::OK if have > 0 => {
-                // The whole again: start over.
-                file.set_len(0).await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
-                file.seek(SeekFrom::Start(0))
-                    .await
-                    .map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
-                hasher = blake3::Hasher::new();
-                have = 0;
-            }
+            // The whole again: start over.
+            StatusCode::OK if from > 0 => writing.empty().await.map_err(Cut::Final)?,
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 let _ = tokio::fs::remove_file(part).await;
@@ -183,33 +177,43 @@ impl Client {
             _ => return Err(refused(response).await),
         }
         let told = response.headers().get(BYTES_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
-        let total = told.unwrap_or_else(|| response.content_length().map_or(0, |more| have + more));
+        let total = told.unwrap_or_else(|| response.content_length().map_or(0, |more| writing.have + more));
         let mut pieces = Pieces::of(response);
-        let (begun, from) = (Instant::now(), have);
+        let begun = Instant::now();
+        let mut slow = None;
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|e| match e {
-                Some(e) => Cut::Again(self.unreachable(&e)),
-                None => Cut::Again(wrong_bytes(expected)),
-            })?;
-            have += piece.len() as u64;
-            if have > most_bytes {
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(e) => {
+                    // What came is kept: the next try goes on from there.
+                    writing.flush().await.map_err(Cut::Final)?;
+                    return Err(Cut::Again(
+                        e.map_or_else(|| wrong_bytes(expected), |e| self.unreachable(&e)),
+                    ));
+                }
+            };
+            if writing.have + piece.len() as u64 > most_bytes {
                 let _ = tokio::fs::remove_file(part).await;
                 return Err(Cut::Final(too_large(expected, most_bytes)));
             }
-            hasher.update(&piece);
-            file.write_all(&piece).await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
-            on(have, total);
-            if !slow && is_slow(have - from, total.saturating_sub(have), begun.elapsed()) {
-                file.flush().await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
+            writing.add(piece).await.map_err(Cut::Final)?;
+            on(writing.have, total);
+            slow = is_slow(pieces.received, begun.elapsed()).or(slow);
+            if slow == Some(true) && !ask_packed && total.saturating_sub(writing.have) >= WORTH_ASKING {
+                self.inner.slow.store(true, Ordering::Relaxed);
+                writing.flush().await.map_err(Cut::Final)?;
                 return Err(Cut::Slow);
             }
         }
-        file.flush().await.map_err(|e| Cut::Final(ClientError::file("written", part, &e)))?;
-        if BlobId(*hasher.finalize().as_bytes()) != expected {
+        if let Some(slow) = slow {
+            self.inner.slow.store(slow, Ordering::Relaxed);
+        }
+        writing.flush().await.map_err(Cut::Final)?;
+        if writing.name().await.map_err(Cut::Final)? != expected {
             let _ = tokio::fs::remove_file(part).await;
             return Err(Cut::Again(wrong_bytes(expected)));
         }
-        Ok(have)
+        Ok(writing.have)
     }
 
     /// A grant's address is a path on this server, or a whole URL (it carries its own right; no key signs it).
@@ -249,23 +253,4 @@ async fn refused(response: reqwest::Response) -> Cut {
     let body = response.bytes().await.unwrap_or_default();
     let error = ClientError::Refused { status: status.as_u16(), body: refusal(status, &body) };
     if again { Cut::Again(error) } else { Cut::Final(error) }
-}
-
-/// Opens or makes the partial file and hashes what it holds.
-async fn open_part(part: &Path) -> Result<(tokio::fs::File, blake3::Hasher, u64), ClientError> {
-    let fail = |e: std::io::Error| ClientError::file("written", part, &e);
-    let mut options = tokio::fs::OpenOptions::new();
-    let mut file =
-        options.read(true).write(true).create(true).truncate(false).open(part).await.map_err(fail)?;
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut have = 0;
-    loop {
-        let n = file.read(&mut buffer).await.map_err(fail)?;
-        if n == 0 {
-            return Ok((file, hasher, have));
-        }
-        hasher.update(&buffer[..n]);
-        have += n as u64;
-    }
 }

@@ -14,6 +14,7 @@ mod error;
 mod jobs;
 mod nodes;
 mod packing;
+mod part;
 mod patience;
 mod platform;
 mod send;
@@ -25,8 +26,16 @@ pub use error::ClientError;
 pub use patience::Patience;
 pub use upload::CHUNK_BYTES;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tatau_model::Address;
+
+/// Bytes that the server may send of one answer, and of all on a connection, before they were read.
+const WINDOWS: (u32, u32) = (4 << 20, 8 << 20);
+/// Bytes that it may send at once.
+const FRAME: u32 = 256 << 10;
 
 /// What a progress callback is told: bytes done, bytes in all (0 where that is not known yet).
 pub type Progress<'a> = &'a mut (dyn FnMut(u64, u64) + Send);
@@ -43,6 +52,8 @@ struct Inner {
     base: String,
     credentials: Credentials,
     clock: ServerClock,
+    /// The last larger download showed a slow line: the next one asks for packed bytes at once.
+    slow: AtomicBool,
 }
 
 impl Client {
@@ -59,6 +70,9 @@ impl Client {
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(20))
             .http2_keep_alive_while_idle(true)
+            .http2_initial_stream_window_size(WINDOWS.0)
+            .http2_initial_connection_window_size(WINDOWS.1)
+            .http2_max_frame_size(FRAME)
             .tcp_nodelay(true);
         if base.starts_with("http://") {
             // The system's certificates would take a megabyte and never be looked at.
@@ -70,7 +84,13 @@ impl Client {
             ))
         })?;
         Ok(Self {
-            inner: Arc::new(Inner { http, base, credentials, clock: ServerClock::default() }),
+            inner: Arc::new(Inner {
+                http,
+                base,
+                credentials,
+                clock: ServerClock::default(),
+                slow: AtomicBool::default(),
+            }),
             patience: Patience::default(),
         })
     }

@@ -106,17 +106,19 @@ impl Unpacker {
     }
 }
 
-/// Is the rest of a download better asked for packed, after so many bytes in so long?
-pub(crate) fn is_slow(bytes: u64, left: u64, took: Duration) -> bool {
+/// Is a line slow that carried so many bytes in so long? `None` where that is too little to tell.
+pub(crate) fn is_slow(bytes: u64, took: Duration) -> Option<bool> {
     const LOOK: Duration = Duration::from_secs(1);
-    const WORTH_ASKING: u64 = 1 << 20;
-    took >= LOOK && left >= WORTH_ASKING && (bytes as f64) < SLOW_LINE * took.as_secs_f64()
+    const ENOUGH: u64 = 1 << 20;
+    (took >= LOOK || bytes >= ENOUGH).then(|| (bytes as f64) < SLOW_LINE * took.as_secs_f64())
 }
 
 /// The bytes of an answer, unpacked where they came packed.
 pub(crate) struct Pieces {
     stream: BoxStream<'static, reqwest::Result<Bytes>>,
     unpacker: Option<Unpacker>,
+    /// Bytes that the line carried.
+    pub(crate) received: u64,
     /// What was received and not yet unpacked.
     rest: Bytes,
 }
@@ -127,6 +129,7 @@ impl Pieces {
         Self {
             stream: response.bytes_stream().boxed(),
             unpacker: packed.then(Unpacker::new),
+            received: 0,
             rest: Bytes::new(),
         }
     }
@@ -147,7 +150,10 @@ impl Pieces {
                     Err(Broken) => return Some(Err(None)),
                 }
             }
-            match (self.stream.next().await, &self.unpacker) {
+            let received = self.stream.next().await;
+            self.received +=
+                received.as_ref().map_or(0, |r| r.as_ref().map_or(0, |bytes| bytes.len() as u64));
+            match (received, &self.unpacker) {
                 (Some(Ok(received)), Some(_)) => self.rest = received,
                 (Some(Ok(received)), None) if !received.is_empty() => return Some(Ok(received)),
                 (Some(Ok(_)), None) => {}

@@ -24,6 +24,8 @@ const STREAMS: u32 = 256;
 /// Bytes that a peer may send of one request, and on one HTTP/2 connection, before they were read: what a fast line with 50 ms of delay
 /// carries meanwhile.
 const WINDOWS: (u32, u32) = (4 << 20, 8 << 20);
+/// Bytes that it may send at once.
+const FRAME: u32 = 256 << 10;
 /// A peer that does not finish its headers, or does not answer a ping, is dropped.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Running answers get this long when the server stops.
@@ -45,6 +47,7 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, mut stopping: 
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(WINDOWS.0)
         .initial_connection_window_size(WINDOWS.1)
+        .max_frame_size(FRAME)
         .keep_alive_interval(SILENCE)
         .keep_alive_timeout(SILENCE);
     loop {

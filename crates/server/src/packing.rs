@@ -14,7 +14,7 @@ use tokio::{
 
 /// Bytes of a file that are packed at once.
 const PIECE: usize = 256 << 10;
-/// Largest share of its size that the first piece has to reach.
+/// Largest share of its size that a sample has to reach.
 const WORTH_PERCENT: usize = 90;
 
 /// The processor's share of it: pieces that are packed at the same moment.
@@ -38,7 +38,7 @@ struct Running<R> {
 }
 
 impl Packer {
-    /// Does it get smaller? Judged by a first piece.
+    /// Does this get smaller?
     pub(crate) async fn is_worth_it(&self, sample: Vec<u8>) -> io::Result<bool> {
         let len = sample.len();
         let (packed, _) =

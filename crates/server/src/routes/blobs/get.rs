@@ -14,8 +14,8 @@ use tatau_model::{BlobId, Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
-/// Bytes by which it is judged whether a file gets smaller.
-const SAMPLE: u64 = 256 << 10;
+/// Places all over a file, and bytes at each, by which it is judged whether the file gets smaller.
+const SAMPLES: (u64, u64) = (8, 32 << 10);
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
@@ -91,16 +91,21 @@ fn wants_packed(headers: &HeaderMap) -> bool {
     headers.get(PACKED_HEADER).is_some_and(|how| how == PACKED)
 }
 
-/// Judged by the first piece of the range. The file stands at `from` before and after.
+/// Judged by pieces of the range. The file stands at `from` before and after.
 async fn is_smaller_packed(
     app: &App,
     file: &mut tokio::fs::File,
     from: u64,
     to: u64,
 ) -> Result<bool, ApiError> {
+    let (places, bytes) = SAMPLES;
     let mut sample = Vec::new();
-    let read = file.take((to - from).min(SAMPLE)).read_to_end(&mut sample).await;
-    read.map_err(|e| ApiError::internal(&e))?;
+    for place in 0..places {
+        let at = from + (to - from) / places * place;
+        file.seek(SeekFrom::Start(at)).await.map_err(|e| ApiError::internal(&e))?;
+        let read = (&mut *file).take((to - at).min(bytes)).read_to_end(&mut sample).await;
+        read.map_err(|e| ApiError::internal(&e))?;
+    }
     file.seek(SeekFrom::Start(from)).await.map_err(|e| ApiError::internal(&e))?;
     app.packer.is_worth_it(sample).await.map_err(|e| ApiError::internal(&e))
 }
