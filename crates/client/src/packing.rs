@@ -110,7 +110,7 @@ impl Unpacker {
 pub(crate) fn is_slow(bytes: u64, took: Duration) -> Option<bool> {
     const LOOK: Duration = Duration::from_secs(1);
     const ENOUGH: u64 = 1 << 20;
-    (took >= LOOK || bytes >= ENOUGH).then(|| (bytes as f64) < SLOW_LINE * took.as_secs_f64())
+    (took >= LOOK || bytes >= ENOUGH).then_some((bytes as f64) < SLOW_LINE * took.as_secs_f64())
 }
 
 /// The bytes of an answer, unpacked where they came packed.

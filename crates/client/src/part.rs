@@ -33,7 +33,7 @@ enum State {
 
 struct Written {
     file: File,
-    hasher: blake3::Hasher,
+    hasher: Box<blake3::Hasher>,
 }
 
 impl Part {
@@ -43,7 +43,7 @@ impl Part {
         let opened = tokio::task::spawn_blocking(move || {
             let mut file =
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).open(name)?;
-            let mut hasher = blake3::Hasher::new();
+            let mut hasher = Box::new(blake3::Hasher::new());
             let mut buffer = vec![0; 256 << 10];
             loop {
                 match file.read(&mut buffer) {
