@@ -1,11 +1,12 @@
 //! A draft: what one event changes, on top of the state it saw. Nothing is applied until the whole event is decided.
 
-use crate::{Asks, Counts, Effect, Outcome, Refusal, Reply, State};
+use crate::{Asks, Counts, Effect, Outcome, Refusal, Reply, State, state::part_of};
 use std::collections::{BTreeMap, HashMap};
 use tatau_ledger::{LedgerError, Overlay};
 use tatau_model::{
     Account, AccountKey, Address, Amount, AmountError, Attempt, AttemptId, Audit, AuditId, Change, Entry,
-    EntryKind, Epoch, IllegalTransition, Job, JobId, Millis, Node, Purpose, Task, TaskId, TaskState, Work,
+    EntryKind, Epoch, IllegalTransition, Job, JobId, JobKind, Millis, Node, Purpose, Task, TaskId, TaskState,
+    Work,
 };
 use tatau_workload::planner::Accepted;
 
@@ -22,7 +23,7 @@ pub(crate) struct Draft<'a> {
     attempts: BTreeMap<AttemptId, Attempt>,
     audits: BTreeMap<AuditId, Audit>,
     counts: BTreeMap<JobId, Counts>,
-    tiles: BTreeMap<(JobId, i32), usize>,
+    parts: BTreeMap<(JobId, i32), usize>,
     epochs: Vec<Epoch>,
     tail: Vec<Change>,
     effects: Vec<Effect>,
@@ -63,7 +64,7 @@ impl<'a> Draft<'a> {
             attempts: BTreeMap::new(),
             audits: BTreeMap::new(),
             counts: BTreeMap::new(),
-            tiles: BTreeMap::new(),
+            parts: BTreeMap::new(),
             epochs: Vec::new(),
             tail: Vec::new(),
             effects: Vec::new(),
@@ -163,16 +164,25 @@ impl<'a> Draft<'a> {
         let counts = self.counts.entry(job).or_insert_with(|| self.state.counts(job));
         counts.accept(work);
         let finishes = counts.finishes;
-        let tiles = match work {
-            Work::Render { frame, tile: Some(_) } => {
-                let before = || self.state.tiles.get(&job).and_then(|of| of.get(frame)).copied().unwrap_or(0);
-                let tiles = self.tiles.entry((job, *frame)).or_insert_with(before);
-                *tiles += 1;
-                *tiles
+        let Some(part) = part_of(work) else { return Accepted { finishes, ..Accepted::default() } };
+        let parts = self.parts(job, part) + 1;
+        self.parts.insert((job, part), parts);
+        let steps = match self.job(job).map(|job| &job.kind) {
+            Ok(JobKind::Bundle(spec)) => {
+                let of = |step| i32::try_from(step).map_or(0, |step| self.parts(job, step));
+                let complete = usize::try_from(part).ok().and_then(|at| spec.steps.get(at));
+                let complete = complete.is_some_and(|step| parts >= step.tasks as usize);
+                if complete { (0..spec.steps.len()).map(of).collect() } else { Vec::new() }
             }
-            _ => 0,
+            _ => Vec::new(),
         };
-        Accepted { finishes, tiles }
+        Accepted { finishes, tiles: parts, steps }
+    }
+
+    /// Accepted tiles of a frame, or tasks of a bundle's step, with what this event accepted.
+    fn parts(&self, job: JobId, part: i32) -> usize {
+        let before = || self.state.parts.get(&job)?.get(&part).copied();
+        self.parts.get(&(job, part)).copied().or_else(before).unwrap_or_default()
     }
 
     /// The job's spent amount and reference time, with what this event drafted.

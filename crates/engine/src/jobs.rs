@@ -150,7 +150,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>, id: JobId, task: TaskId) -> Result<
         return Ok(());
     }
     let total = planner::total_tasks(job);
-    let more = planner::after_accept(job, &work, so_far);
+    let more = planner::after_accept(job, &work, &so_far);
     draft.add_tasks(id, more);
     if accepted >= total {
         end(draft, id, JobState::Finished)?;

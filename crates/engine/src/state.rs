@@ -48,8 +48,8 @@ pub struct State {
     pub(crate) ready: BTreeMap<JobId, BTreeSet<(u8, TaskId)>>,
     pub(crate) job_tasks: HashMap<JobId, BTreeSet<TaskId>>,
     pub(crate) counts: HashMap<JobId, Counts>,
-    /// Accepted tiles of frames that are rendered in tiles.
-    pub(crate) tiles: HashMap<JobId, HashMap<i32, usize>>,
+    /// Accepted tiles of frames that are rendered in tiles, and accepted tasks of a bundle's steps.
+    pub(crate) parts: HashMap<JobId, HashMap<i32, usize>>,
     pub(crate) node_leases: HashMap<Address, BTreeSet<AttemptId>>,
     pub(crate) job_open: HashMap<JobId, BTreeSet<AttemptId>>,
     pub(crate) job_attempts: HashMap<JobId, BTreeSet<AttemptId>>,
@@ -208,8 +208,8 @@ impl State {
         }
         if task.state == TaskState::Accepted && !was_accepted {
             counts.accept(&task.work);
-            if let Work::Render { frame, tile: Some(_) } = &task.work {
-                *self.tiles.entry(task.job).or_default().entry(*frame).or_default() += 1;
+            if let Some(part) = part_of(&task.work) {
+                *self.parts.entry(task.job).or_default().entry(part).or_default() += 1;
             }
         }
         counts.follow(before.as_ref(), task);
@@ -307,13 +307,22 @@ impl State {
             remove_from_map(&mut self.benchmarks, node, &id);
         }
         self.counts.remove(&id);
-        self.tiles.remove(&id);
+        self.parts.remove(&id);
         for task in self.job_tasks.remove(&id).unwrap_or_default() {
             self.tasks.remove(&task);
         }
         for attempt in self.job_attempts.remove(&id).unwrap_or_default() {
             self.forget_attempt(attempt);
         }
+    }
+}
+
+/// What others are counted with: the frame of a tile, the step of a bundle's task.
+pub(crate) fn part_of(work: &Work) -> Option<i32> {
+    match work {
+        Work::Render { frame, tile: Some(_) } => Some(*frame),
+        Work::Task { step, .. } => Some(i32::from(*step)),
+        _ => None,
     }
 }
 

@@ -27,7 +27,7 @@ pub enum JobKind {
 /// The tasks of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleSpec {
-    /// Its steps, in the template's order; none waits for another.
+    /// Its steps, in the template's order.
     pub steps: Vec<BundleStep>,
     /// The same task gives the same files everywhere, so that it can be run again and compared. Else nobody checks the work, and only
     /// those whom the buyer trusts do it.
@@ -41,12 +41,23 @@ pub struct BundleStep {
     pub name: String,
     /// How many tasks it has.
     pub tasks: u32,
+    /// Places of the steps that have to be complete before its tasks begin, and whose results these find; those that they wait for in
+    /// their turn included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<u16>,
 }
 
 impl BundleSpec {
     /// Tasks of all steps.
     pub fn tasks(&self) -> usize {
         self.steps.iter().map(|step| step.tasks as usize).sum()
+    }
+    /// May this step's tasks begin, where so many tasks of each step are accepted?
+    pub fn may_begin(&self, step: &BundleStep, accepted: impl Fn(u16) -> usize) -> bool {
+        let complete = |place: &u16| {
+            self.steps.get(usize::from(*place)).is_some_and(|of| accepted(*place) >= of.tasks as usize)
+        };
+        step.after.iter().all(complete)
     }
 }
 

@@ -22,7 +22,7 @@ pub struct SessionOrder {
 /// A file from verified results that this task starts from, laid out under `/in/files/<attempt or audit>/`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderFile {
-    /// Plain name.
+    /// Plain name; with slashes where it lies in folders.
     pub name: String,
     /// Contents.
     pub blob: BlobId,

@@ -38,6 +38,9 @@ pub enum ToRunner {
     Task {
         /// Its parameter values.
         parameters: BTreeMap<String, String>,
+        /// A folder below `/in/files` whose files it finds in `/work/out`.
+        #[serde(default)]
+        before: Option<String>,
         /// Seconds until it is killed.
         seconds: u64,
     },

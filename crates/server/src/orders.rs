@@ -1,11 +1,12 @@
 //! Leases and audits as nodes get them, from the state and the workload.
 
 use crate::{app::App, error::ApiError, program};
+use std::collections::{BTreeMap, HashMap};
 use tatau_api::{AuditOrder, Lease};
 use tatau_engine::State;
 use tatau_model::{
-    Attempt, AttemptId, Audit, AuditId, AuditWork, BlobId, Job, JobKind, OrderFile, Task, TaskId, TaskState,
-    Work,
+    Attempt, AttemptId, Audit, AuditId, AuditWork, BlobId, Job, JobKind, OrderFile, OutputFile, Task, TaskId,
+    TaskState, Work,
 };
 use tatau_workload::{
     order::{audit_order, program_order, task_order},
@@ -16,9 +17,9 @@ use tatau_workload::{
 /// Largest bundle, bytes.
 const BUNDLE_BYTES: u64 = 1 << 20;
 
-/// A file that the work starts from: its name, and the accepted attempt that delivered it.
+/// What the work starts from: a file by its name, or all, of the accepted attempt that delivered it.
 struct Source {
-    name: String,
+    name: Option<String>,
     attempt: AttemptId,
 }
 
@@ -38,7 +39,7 @@ pub(crate) async fn lease(app: &App, id: AttemptId) -> Result<Option<Lease>, Api
     let Task { work, .. } = task;
     if matches!(work, Work::Task { .. }) {
         let run = program::run(app, &job, &work).await?;
-        let order = program_order(&job, &work, run, limit_ms);
+        let order = program_order(&job, &work, run, files, limit_ms);
         return Ok(Some(Lease { attempt: id, task: number, card, price, due, order }));
     }
     let bundle = bundle(app, &job).await?;
@@ -63,12 +64,12 @@ pub(crate) async fn audit(app: &App, id: AuditId) -> Result<Option<AuditOrder>, 
     });
     let Some((audit, task, job, sources, limit_ms)) = drawn.await? else { return Ok(None) };
     let Audit { due, work: part, .. } = audit;
+    let files = files(app, sources).await?;
     if matches!(task.work, Work::Task { .. }) {
         let run = program::run(app, &job, &task.work).await?;
-        let order = program_order(&job, &task.work, run, limit_ms);
+        let order = program_order(&job, &task.work, run, files, limit_ms);
         return Ok(Some(AuditOrder { audit: id, due, order }));
     }
-    let files = files(app, sources).await?;
     let bundle = bundle(app, &job).await?;
     match audit_order(&job, bundle.as_ref(), id, &part, &task.work, files, limit_ms) {
         Ok(order) => Ok(Some(AuditOrder { audit: id, due, order })),
@@ -76,8 +77,19 @@ pub(crate) async fn audit(app: &App, id: AuditId) -> Result<Option<AuditOrder>, 
     }
 }
 
-/// Joining starts from a frame's verified tiles, finishing from the verified frame, the video from all verified pictures.
+/// Joining starts from a frame's verified tiles, finishing from the verified frame, the video from all verified pictures, a bundle's
+/// task from what the steps left that it waited for.
 fn sources(state: &State, work: &Work, job: &Job) -> Vec<Source> {
+    if let (Work::Task { step, .. }, JobKind::Bundle(spec)) = (work, &job.kind) {
+        let after = spec.steps.get(usize::from(*step)).map_or(&[][..], |step| &step.after);
+        let before = |t: &&Task| matches!(&t.work, Work::Task { step, .. } if after.contains(step));
+        let accepted = |t: &Task| Some(Source { name: None, attempt: t.current? });
+        return if after.is_empty() {
+            Vec::new()
+        } else {
+            state.tasks_of(job.id).filter(before).filter_map(accepted).collect()
+        };
+    }
     let wanted = |other: &Work| match (work, other) {
         (Work::Finish { frame }, Work::Render { frame: made, tile: None } | Work::Stitch { frame: made })
         | (Work::Stitch { frame }, Work::Render { frame: made, tile: Some(_) })
@@ -91,7 +103,7 @@ fn sources(state: &State, work: &Work, job: &Job) -> Vec<Source> {
     if !matches!(work, Work::Stitch { .. } | Work::Finish { .. } | Work::Video) {
         return Vec::new();
     }
-    let source = |t: &Task| Some(Source { name: wanted(&t.work)?, attempt: t.current? });
+    let source = |t: &Task| Some(Source { name: Some(wanted(&t.work)?), attempt: t.current? });
     if let Some(found) = frame_task(state, work, job).filter(|t| t.state == TaskState::Accepted) {
         return source(found).into_iter().collect();
     }
@@ -114,16 +126,25 @@ async fn files(app: &App, sources: Vec<Source>) -> Result<Vec<OrderFile>, ApiErr
         return Ok(Vec::new());
     }
     let attempts = app.archive.attempts(attempts).await?;
-    let mut files = Vec::with_capacity(sources.len());
-    for source in sources {
-        let made = attempts.iter().find(|a| a.id == source.attempt);
-        let file = made.and_then(|a| a.outputs.iter().find(|f| f.name == source.name));
-        let file = file.ok_or_else(|| {
-            ApiError::internal(&format!("{} of accepted {} is not on record", source.name, source.attempt))
-        })?;
-        files.push(OrderFile { name: source.name, blob: file.blob, bytes: file.bytes });
+    let attempts: HashMap<AttemptId, &Attempt> = attempts.iter().map(|a| (a.id, a)).collect();
+    // Of tasks that name their files alike the last one's is found.
+    let mut files = BTreeMap::new();
+    for Source { name, attempt } in sources {
+        let outputs = attempts.get(&attempt).map_or(&[][..], |made| &made.outputs);
+        let asked = |f: &&OutputFile| name.as_ref().is_none_or(|name| f.name == *name);
+        let before = files.len();
+        files.extend(outputs.iter().filter(asked).map(|f| (f.name.clone(), (f.blob, f.bytes))));
+        if name.is_some() && files.len() == before {
+            let name = name.unwrap_or_default();
+            return Err(ApiError::internal(&format!("{name} of accepted {attempt} is not on record")));
+        }
     }
-    Ok(files)
+    // Where one task left a file and another a folder of that name, the file is found.
+    let below_file = |name: &str| name.match_indices('/').any(|(at, _)| files.contains_key(&name[..at]));
+    let found = files.iter().filter(|(name, _)| !below_file(name));
+    Ok(found
+        .map(|(name, (blob, bytes))| OrderFile { name: name.clone(), blob: *blob, bytes: *bytes })
+        .collect())
 }
 
 /// The job's bundle, as it was checked on submission.

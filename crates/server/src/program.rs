@@ -1,10 +1,10 @@
 //! Bundles for programs that the platform knows nothing of: checked when they are submitted, one task of them for an order.
 
 use crate::{app::App, error::ApiError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tatau_blobs::Manifest;
 use tatau_model::{BlobId, BundleSpec, BundleStep, Job, JobKind, Work};
-use tatau_sandbox::bundle::{Bound, BundleLimits, parse_template};
+use tatau_sandbox::bundle::{Bound, BundleLimits, Step, parse_template};
 use tatau_workload::{
     order::ProgramRun,
     program::{self, Kept},
@@ -12,6 +12,8 @@ use tatau_workload::{
 
 /// Most tasks of a bundle.
 const MOST_TASKS: u64 = 20_000;
+/// Most tasks whose results a step may find.
+const MOST_TASKS_BEFORE: u64 = 5_000;
 /// Longest time of a task on the reference card: a day.
 const MOST_TASK_MS: u64 = 24 * 3_600_000;
 /// Largest bundle, bytes.
@@ -38,24 +40,36 @@ pub(crate) async fn check(
         };
         let placed = program::place(&template, &values, &below).map_err(|e| ApiError::invalid(e.sentence))?;
         let bound = bind(&template, &placed)?;
-        let steps: Vec<BundleStep> = bound
-            .steps()
-            .iter()
-            .map(|step| {
-                if !step.depends_on.is_empty() {
-                    return Err(ApiError::invalid(format!(
-                        "the step {} waits for another one; submit steps that wait for others as bundles of their own, one after the other",
-                        shown(&step.name)
-                    )));
-                }
-                let tasks = u32::try_from(step.tasks).map_err(|e| ApiError::internal(&e))?;
-                Ok(BundleStep { name: step.name.clone(), tasks })
-            })
-            .collect::<Result<_, _>>()?;
+        let steps = steps(bound.steps())?;
         let json = Kept::new(template, placed).to_json().map_err(|e| ApiError::invalid(e.sentence))?;
         Ok(Checked { json, spec: BundleSpec { steps, reproducible } })
     });
     checked.await.map_err(|e| ApiError::internal(&e))?
+}
+
+/// The steps with the places of those that each waits for.
+fn steps(of: &[Step]) -> Result<Vec<BundleStep>, ApiError> {
+    let place = |name: &String| of.iter().position(|step| step.name == *name);
+    let mut steps = Vec::with_capacity(of.len());
+    for (at, step) in of.iter().enumerate() {
+        // The parser has made sure that nothing waits for itself.
+        let (mut after, mut look) = (BTreeSet::new(), vec![at]);
+        while let Some(waiting) = look.pop() {
+            let waits_for = of.get(waiting).into_iter().flat_map(|step| &step.depends_on).filter_map(place);
+            look.extend(waits_for.filter(|other| after.insert(*other)));
+        }
+        let before: u64 = after.iter().filter_map(|other| of.get(*other)).map(|step| step.tasks).sum();
+        if before > MOST_TASKS_BEFORE {
+            return Err(ApiError::invalid(format!(
+                "the step {} waits for {before} tasks; at most {MOST_TASKS_BEFORE} are possible",
+                shown(&step.name)
+            )));
+        }
+        let after = after.into_iter().map(|other| u16::try_from(other).unwrap_or(u16::MAX)).collect();
+        let tasks = u32::try_from(step.tasks).map_err(|e| ApiError::internal(&e))?;
+        steps.push(BundleStep { name: step.name.clone(), tasks, after });
+    }
+    Ok(steps)
 }
 
 /// The time that its buyer says a task takes.

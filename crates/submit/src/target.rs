@@ -146,7 +146,7 @@ impl Target {
     pub(crate) fn place_of_task(name: &str, step: u16, index: u32, file: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
         let name: String = name.chars().take(64).map(plain).collect();
-        let file: String = file.chars().map(plain).collect();
+        let file: String = file.chars().map(|c| if c == '/' { c } else { plain(c) }).collect();
         format!("{}-{name}/{:04}/{file}", u32::from(step) + 1, u64::from(index) + 1)
     }
 

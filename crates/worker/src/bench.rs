@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tatau_model::{Card, environment::serves};
+use tatau_model::{Card, Work, environment::serves};
 use tatau_sandbox::{Limits, Policy, SandboxError, Session, SessionSpec, TaskEvent};
 
 /// Seconds that entering a session's environments may take (a large scene is opened in them).
@@ -249,7 +249,9 @@ async fn run_in(
     limit: Duration,
     hear: &mut (dyn FnMut(TaskEvent) + Send),
 ) -> Result<Option<tatau_sandbox::TaskOutcome>, SandboxError> {
-    let running = session.run_task(&task.order.parameters, outputs, hear);
+    let after = matches!(task.order.work, Work::Task { .. }) && !task.order.files.is_empty();
+    let before = after.then(|| task.files_inside());
+    let running = session.run_task_after(&task.order.parameters, before, outputs, hear);
     match tokio::time::timeout(limit, running).await {
         Ok(ended) => ended.map(Some),
         Err(_) => Ok(None),

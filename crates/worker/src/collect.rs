@@ -10,7 +10,8 @@ use std::{
 use tatau_evidence::{Domain, SigningKey, manifest_root, sign_receipt};
 use tatau_model::{AttemptId, Digest, JobId, OutputFile, Receipt, TaskId, Work};
 use tatau_workload::trace::{
-    MAX_RESULT_BYTES, MAX_TRACE_BYTES, RESULT, Tiles, check_frame, check_outputs, expected_files, trace_file,
+    MAX_RESULT_BYTES, MAX_TRACE_BYTES, OUTPUT_NAMES, RESULT, Tiles, check_frame, check_outputs,
+    expected_files, is_output_name, trace_file,
 };
 
 /// Most files of one task.
@@ -59,10 +60,8 @@ pub fn check_names(work: &Work, names: &[String]) -> Result<(), Fault> {
 
 /// Of a bundle's task: some files, all in the outputs' folder itself.
 fn check_unknown(names: &[String]) -> Result<(), Fault> {
-    if let Some(name) = names.iter().find(|name| name.contains('/') || name.starts_with('.')) {
-        return Err(bad(format!(
-            "the task left {name}; results are plain files in the outputs' folder, without folders and hidden names"
-        )));
+    if let Some(name) = names.iter().find(|name| !is_output_name(name)) {
+        return Err(bad(format!("the task left {name}; {OUTPUT_NAMES}")));
     }
     if names.is_empty() { Err(bad("the task left no file in the outputs' folder")) } else { Ok(()) }
 }
@@ -152,12 +151,26 @@ fn disk(e: &io::Error) -> Fault {
     Fault::new("disk", format!("the outputs cannot be read: {e}"))
 }
 
+/// The files in `folder` and its folders, by name.
 fn hash_files(folder: &Path) -> Result<Vec<OutputFile>, Fault> {
     let mut files = Vec::new();
+    hash_below(folder, "", &mut files)?;
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+fn hash_below(folder: &Path, prefix: &str, files: &mut Vec<OutputFile>) -> Result<(), Fault> {
     for entry in fs::read_dir(folder).map_err(|e| disk(&e))? {
         let entry = entry.map_err(|e| disk(&e))?;
         let name = entry.file_name().into_string().map_err(|_| bad("an output's name is not UTF-8"))?;
-        if !entry.file_type().map_err(|e| disk(&e))?.is_file() {
+        let name = format!("{prefix}{name}");
+        let kind = entry.file_type().map_err(|e| disk(&e))?;
+        if kind.is_dir() {
+            // As deep as the sandbox hands them out.
+            hash_below(&entry.path(), &format!("{name}/"), files)?;
+            continue;
+        }
+        if !kind.is_file() {
             return Err(bad(format!("the output {name} is no plain file")));
         }
         if files.len() == MOST_FILES {
@@ -169,8 +182,7 @@ fn hash_files(folder: &Path) -> Result<Vec<OutputFile>, Fault> {
         File::open(entry.path()).and_then(|file| file.sync_data()).map_err(|e| disk(&e))?;
         files.push(OutputFile { name, blob, bytes });
     }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    Ok(())
 }
 
 fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>, Fault> {

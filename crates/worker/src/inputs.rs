@@ -68,6 +68,13 @@ pub struct Prepared {
     pub order: Order,
 }
 
+impl Prepared {
+    /// Where its session sees the files that belong to it alone.
+    pub fn files_inside(&self) -> String {
+        format!("/in/files/{}", self.holder)
+    }
+}
+
 impl Drop for Prepared {
     fn drop(&mut self) {
         let paths =
@@ -292,7 +299,10 @@ fn check(holder: &str, order: &Order) -> Result<(), Fault> {
             && !name.starts_with('.')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
-    if !plain(holder) || order.files.len() > MOST_FILES || !order.files.iter().all(|f| plain(&f.name)) {
+    if !plain(holder)
+        || order.files.len() > MOST_FILES
+        || !order.files.iter().all(|f| f.name.split('/').all(plain))
+    {
         return bad("the order names its files in a way that this node refuses");
     }
     let Some(request) = &order.request else { return Ok(()) };

@@ -93,8 +93,8 @@ pub struct ProgramRun {
     pub task: BTreeMap<String, String>,
 }
 
-/// The order for a task of a bundle, or for the same again as its audit.
-pub fn program_order(job: &Job, work: &Work, run: ProgramRun, limit_ms: u64) -> Order {
+/// The order for a task of a bundle, or for the same again as its audit. `files` are what the steps left that it waited for.
+pub fn program_order(job: &Job, work: &Work, run: ProgramRun, files: Vec<OrderFile>, limit_ms: u64) -> Order {
     Order {
         job: job.id,
         work: work.clone(),
@@ -107,7 +107,7 @@ pub fn program_order(job: &Job, work: &Work, run: ProgramRun, limit_ms: u64) -> 
         },
         parameters: run.task,
         request: None,
-        files: Vec::new(),
+        files,
         limit_ms,
     }
 }

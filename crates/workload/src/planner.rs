@@ -1,7 +1,7 @@
 //! Which tasks of a job should exist next.
 
 use std::collections::HashSet;
-use tatau_model::{Job, JobKind, Preview, RenderSpec, TaskState, Work};
+use tatau_model::{BundleSpec, Job, JobKind, Preview, RenderSpec, TaskState, Work};
 
 /// The tasks of a job that exist.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,13 @@ pub fn next(job: &Job, progress: &Progress<'_>) -> Vec<Work> {
         .map(|(work, _)| work)
         .collect();
     let mut wanted = first(job);
+    if let JobKind::Bundle(spec) = &job.kind {
+        let done = |step: u16| {
+            accepted.iter().filter(|work| matches!(work, Work::Task { step: of, .. } if *of == step)).count()
+        };
+        let counts: Vec<usize> = (0u16..).zip(&spec.steps).map(|(step, _)| done(step)).collect();
+        wanted = bundle_tasks(spec, &counts).collect();
+    }
     if let JobKind::Render(spec) = &job.kind {
         for frame in &spec.frames {
             let rendered = renders(spec, *frame).all(|work| accepted.contains(&work));
@@ -85,10 +92,7 @@ fn first(job: &Job) -> Vec<Work> {
     match &job.kind {
         JobKind::Inspect => vec![Work::Inspect],
         JobKind::Benchmark { .. } => vec![Work::Benchmark],
-        JobKind::Bundle(spec) => {
-            let steps = (0u16..).zip(&spec.steps);
-            steps.flat_map(|(step, of)| (0..of.tasks).map(move |index| Work::Task { step, index })).collect()
-        }
+        JobKind::Bundle(spec) => bundle_tasks(spec, &[]).collect(),
         JobKind::Render(spec) => {
             let preview = preview_frames(spec);
             let frames = if preview.is_empty() { &spec.frames } else { &preview };
@@ -99,18 +103,31 @@ fn first(job: &Job) -> Vec<Work> {
     }
 }
 
+/// The tasks of the steps that wait for none that is not complete. `accepted`: tasks of each step; none where it ends.
+fn bundle_tasks<'s>(spec: &'s BundleSpec, accepted: &'s [usize]) -> impl Iterator<Item = Work> + 's {
+    let done = |step: u16| accepted.get(usize::from(step)).copied().unwrap_or_default();
+    let steps = (0u16..).zip(&spec.steps).filter(move |(_, step)| spec.may_begin(step, done));
+    steps.flat_map(|(step, of)| (0..of.tasks).map(move |index| Work::Task { step, index }))
+}
+
 /// What was accepted so far, the latest included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Accepted {
     /// [`Work::Finish`] tasks of the job.
     pub finishes: usize,
     /// Tiles of the frame that the latest belongs to.
     pub tiles: usize,
+    /// Tasks of each step of a bundle; empty where the latest did not complete its step.
+    pub steps: Vec<usize>,
 }
 
 /// The tasks that follow from the acceptance of `latest`, without a look at the others. Call it once an acceptance.
-pub fn after_accept(job: &Job, latest: &Work, so_far: Accepted) -> Vec<Work> {
-    let JobKind::Render(spec) = &job.kind else { return Vec::new() };
+pub fn after_accept(job: &Job, latest: &Work, so_far: &Accepted) -> Vec<Work> {
+    let spec = match &job.kind {
+        JobKind::Render(spec) => spec,
+        JobKind::Bundle(spec) if !so_far.steps.is_empty() => return after_step(spec, latest, &so_far.steps),
+        JobKind::Bundle(_) | JobKind::Inspect | JobKind::Benchmark { .. } => return Vec::new(),
+    };
     match latest {
         Work::Render { frame, tile: None } | Work::Stitch { frame } => vec![Work::Finish { frame: *frame }],
         Work::Render { frame, tile: Some(_) } if so_far.tiles == spec.renders_a_frame() => {
@@ -119,6 +136,18 @@ pub fn after_accept(job: &Job, latest: &Work, so_far: Accepted) -> Vec<Work> {
         Work::Finish { .. } if spec.video && so_far.finishes == spec.frames.len() => vec![Work::Video],
         _ => Vec::new(),
     }
+}
+
+/// The tasks of the steps that waited for this one last of all.
+fn after_step(spec: &BundleSpec, latest: &Work, accepted: &[usize]) -> Vec<Work> {
+    let Work::Task { step: latest, .. } = latest else { return Vec::new() };
+    let waited = |work: &Work| match work {
+        Work::Task { step, .. } => {
+            spec.steps.get(usize::from(*step)).is_some_and(|of| of.after.contains(latest))
+        }
+        _ => false,
+    };
+    bundle_tasks(spec, accepted).filter(waited).collect()
 }
 
 /// How many tasks the job has in all, those that do not exist yet included.

@@ -215,12 +215,34 @@ fn check_unknown(work: &Work, files: &[OutputFile]) -> Result<(), TraceError> {
     }
     let mut seen = std::collections::HashSet::new();
     for file in files {
+        let shown = || file.name.chars().filter(|c| !c.is_control()).take(128).collect::<String>();
         if file.bytes > MAX_FRAME_BYTES || !seen.insert(&file.name) {
-            let name: String = file.name.chars().filter(|c| !c.is_control()).take(128).collect();
-            return Err(TraceError(format!("{name} of the {label} is too large, or there twice")));
+            return Err(TraceError(format!("{} of the {label} is too large, or there twice", shown())));
+        }
+        if !is_output_name(&file.name) {
+            return Err(TraceError(format!(
+                "{} of the {label} cannot be called so; {OUTPUT_NAMES}",
+                shown()
+            )));
         }
     }
     Ok(())
+}
+
+/// What names [`is_output_name`] knows.
+pub const OUTPUT_NAMES: &str =
+    "names are made of A-Z a-z 0-9 . _ - and do not begin with a dot, in at most four folders";
+
+/// Can an output be called so? Plain names, joined by slashes, as deep as the sandbox hands files out. Nodes ask before they promise
+/// anything, the platform before it takes it.
+pub fn is_output_name(name: &str) -> bool {
+    const DEEP: usize = 5;
+    let plain = |part: &str| {
+        (1..=128).contains(&part.len())
+            && !part.starts_with('.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    name.split('/').count() <= DEEP && name.split('/').all(plain)
 }
 
 /// Most bytes a file of that name can have; with the shape of the job's frames a tighter bound: a float32 a channel for raw

@@ -55,14 +55,20 @@ steps:
         onRun:
           command: cinema4d-openjd
           args: [daemon, run, "{{Param.C4DFile}}", "{{Param.TextureFolder}}", "{{Param.OutputPath}}", "{{Task.File.runData}}"]
+  - name: Sheet
+    dependencies: [{dependsOn: Main Take}]
+    script:
+      actions:
+        onRun: {command: cinema4d-openjd, args: [sheet, all, "{{Param.OutputPath}}"]}
 "#;
 
-/// The stand-in. `$0 daemon start|stop FILE`, `$0 daemon run SCENE TEXTURES OUT DATA`.
+/// The stand-in. `$0 daemon start|stop FILE`, `$0 daemon run SCENE TEXTURES OUT DATA`, `$0 sheet all OUT`.
 const STAND_IN: &str = r#"#!/bin/sh
 set -eu
 case "$2" in
   start) echo ready > "$3" ;;
   stop) rm -f "$3" ;;
+  all) mkdir "$3/sheets" && cat "$3"/*_0*.txt > "$3/sheets/all.txt" ;;
   run)
     frame=$(sed -n 's/^frame: //p' "$6")
     take=$(sed -n 's/^take: //p' "$6")
@@ -152,10 +158,14 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
         let text = fs::read_to_string(file("turned", frame)).unwrap();
         assert!(text.starts_with(&format!("frame {frame} of a turntable with oak\n")), "{text}");
     }
+    // The step that waited for all frames found them where it would have made them itself.
+    let sheet = fs::read_to_string(house.home.path().join("turned/2-Sheet/0001/sheets/all.txt")).unwrap();
+    let frames: Vec<&str> = sheet.lines().filter(|line| line.starts_with("frame ")).collect();
+    assert_eq!(frames.len(), 6, "{sheet}");
     let job = house.jobs().into_iter().find(|job| matches!(job.kind, JobKind::Bundle(_))).unwrap();
     assert_eq!(job.environment, "host:cinema4d@2025");
     let view = house.job(job.id);
-    assert_eq!((view.frames_done, view.frames_total), (6, 6));
+    assert_eq!((view.frames_done, view.frames_total), (7, 7));
     let by_studio = format!("by {}", &house.key("studio").address().to_string()[..8]);
     assert!(
         view.tasks.iter().all(|task| task.story.iter().any(|line| line.contains(&by_studio))),

@@ -77,10 +77,10 @@ async fn life(relay: &Relay, mut frames: mpsc::Receiver<ToRunner>) -> io::Result
     relay.send(&FromRunner::Ready, &[])?;
     loop {
         match frames.recv().await {
-            Some(ToRunner::Task { parameters, seconds }) => {
+            Some(ToRunner::Task { parameters, before, seconds }) => {
                 relay.allow(quotas.log);
                 let end = tokio::select! {
-                    end = task(relay, &work, &mut session, &parameters, seconds, &quotas) => end?,
+                    end = task(relay, &work, &mut session, Task { parameters, before, seconds }, &quotas) => end?,
                     // The agent speaks only between tasks: it is gone, and so is the sandbox.
                     _ = frames.recv() => return Ok(ExitCode::FAILURE),
                 };
@@ -116,21 +116,34 @@ fn open(work: &Work) -> Result<Session, String> {
     .map_err(|e| e.to_string())
 }
 
+/// One task as it is asked for.
+struct Task {
+    parameters: BTreeMap<String, String>,
+    before: Option<String>,
+    seconds: u64,
+}
+
 async fn task(
     relay: &Relay,
     work: &Work,
     session: &mut Session,
-    parameters: &BTreeMap<String, String>,
-    seconds: u64,
+    Task { parameters, before, seconds }: Task,
     quotas: &Quotas,
 ) -> io::Result<TaskEnd> {
-    let set = match work.task(parameters) {
+    let set = match work.task(&parameters) {
         Ok(set) => set,
         Err(sentence) => return Ok(TaskEnd::Failed { sentence }),
     };
     if let Err(error) = sweep::clear() {
         return Ok(TaskEnd::Failed { sentence: format!("the outputs folder cannot be emptied: {error}") });
     }
+    let links = match before.map(|folder| sweep::Links::lay(folder.as_ref())).transpose() {
+        Ok(links) => links.unwrap_or_default(),
+        Err(error) => {
+            let sentence = format!("the files of earlier tasks cannot be laid out: {error}");
+            return Ok(TaskEnd::Failed { sentence });
+        }
+    };
     let cancel = session.cancel_handle();
     let symbols = work.step.resolved_symtab.as_ref();
     let mut running =
@@ -154,7 +167,7 @@ async fn task(
     if end != TaskEnd::Success {
         return Ok(end);
     }
-    match Sweep::new(relay, quotas.files, quotas.bytes).run() {
+    match Sweep::new(relay, &links, quotas.files, quotas.bytes).run() {
         Ok(()) => Ok(TaskEnd::Success),
         Err(Stop::Task(end)) => Ok(end),
         Err(Stop::Io(error)) => {

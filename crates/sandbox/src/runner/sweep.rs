@@ -4,6 +4,7 @@
 //! opened without following links and reached through the open folder, so that a folder swapped for a link while the sweep runs
 //! leads nowhere: the runner may read files of its own under `/proc` that a task may not.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
@@ -51,17 +52,52 @@ fn open(path: &Path, flags: i32) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags | libc::O_NOFOLLOW).open(path)
 }
 
+/// Links in `/work/out` to what earlier tasks left: their names, and where they lead.
+#[derive(Default)]
+pub(super) struct Links(HashMap<String, PathBuf>);
+
+impl Links {
+    /// Links to every file of `folder`, in folders of the same names.
+    pub(super) fn lay(folder: &Path) -> io::Result<Self> {
+        let mut links = HashMap::new();
+        lay(folder, "", &mut links)?;
+        Ok(Self(links))
+    }
+
+    /// Is `path`, called `name` below `/work/out`, still the link that was laid there?
+    fn is_one(&self, path: &Path, name: &str) -> bool {
+        self.0.get(name).is_some_and(|to| fs::read_link(path).is_ok_and(|leads| leads == *to))
+    }
+}
+
+fn lay(folder: &Path, prefix: &str, links: &mut HashMap<String, PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let place = Path::new(OUT).join(&name);
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&place)?;
+            lay(&entry.path(), &format!("{name}/"), links)?;
+        } else {
+            std::os::unix::fs::symlink(entry.path(), &place)?;
+            links.insert(name, entry.path());
+        }
+    }
+    Ok(())
+}
+
 /// What one task may still send.
 pub(super) struct Sweep<'a> {
     pub(super) relay: &'a Relay,
+    links: &'a Links,
     pub(super) files: u32,
     pub(super) bytes: u64,
     entries: u64,
 }
 
 impl<'a> Sweep<'a> {
-    pub(super) fn new(relay: &'a Relay, files: u32, bytes: u64) -> Self {
-        Self { relay, files, bytes, entries: u64::from(files) * 2 + 64 }
+    pub(super) fn new(relay: &'a Relay, links: &'a Links, files: u32, bytes: u64) -> Self {
+        Self { relay, links, files, bytes, entries: u64::from(files) * 2 + 64 + 2 * links.0.len() as u64 }
     }
 
     /// Streams all of `/work/out`.
@@ -95,7 +131,7 @@ impl<'a> Sweep<'a> {
                 self.folder(&path, &format!("{name}/"), depth + 1)?;
             } else if kind.is_file() {
                 self.file(&path, &name)?;
-            } else {
+            } else if !self.links.is_one(&path, &name) {
                 return Err(no_file(&name));
             }
         }

@@ -148,6 +148,21 @@ impl Session {
         outputs: &Path,
         on: &mut (dyn FnMut(TaskEvent) + Send),
     ) -> Result<TaskOutcome, SandboxError> {
+        self.run_task_after(parameters, None, outputs, on).await
+    }
+
+    /// As [`Self::run_task`], where the files of the folder `earlier` inside the sandbox lie in `/work/out` already, as links: what
+    /// earlier tasks left. They are no outputs of this one, unless it writes others in their places.
+    ///
+    /// # Errors
+    /// As [`Self::run_task`].
+    pub async fn run_task_after(
+        &mut self,
+        parameters: &BTreeMap<String, String>,
+        earlier: Option<String>,
+        outputs: &Path,
+        on: &mut (dyn FnMut(TaskEvent) + Send),
+    ) -> Result<TaskOutcome, SandboxError> {
         if self.state != State::Ready {
             return Err(SandboxError::Dead {
                 sentence: "an earlier task ended it; start another session".into(),
@@ -162,7 +177,7 @@ impl Session {
         let seconds = self.limits.task_seconds;
         let transfer = self.limits.output_bytes / TRANSFER_BYTES_PER_SECOND;
         let deadline = Duration::from_secs(seconds.saturating_add(GRACE_SECONDS).saturating_add(transfer));
-        let task = ToRunner::Task { parameters: parameters.clone(), seconds };
+        let task = ToRunner::Task { parameters: parameters.clone(), before: earlier, seconds };
         let ended = tokio::time::timeout(deadline, self.follow(&task, &mut tail, &mut receiver, on)).await;
         let after = self.inside.usage();
         // Where the kernel does not tell, nothing is claimed.

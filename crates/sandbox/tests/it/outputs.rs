@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::{Place, python_template, success};
-use tatau_sandbox::{Outcome, TaskOutcome};
+use tatau_sandbox::{Outcome, Session, TaskOutcome};
 
 #[tokio::test]
 async fn too_many_or_too_large_outputs_are_refused_whole() {
@@ -103,4 +103,50 @@ if os.fork() == 0:
     assert_eq!(std::fs::read_to_string(outputs.join("result")).unwrap(), "honest");
     session.close().await;
     assert_eq!(std::fs::read_to_string(outputs.join("result")).unwrap(), "honest");
+}
+
+/// What earlier tasks left is found where they left it, and is no output; nor is any other link, wherever it leads.
+#[tokio::test]
+async fn files_of_earlier_tasks_are_found_and_not_handed_out_again() {
+    let mut place = Place::new();
+    let earlier = place.policy.input_dir.join("files/attempt-7");
+    for (name, text) in [("a.txt", "of a"), ("b.txt", "of b"), ("deep/c.txt", "of c")] {
+        let path = earlier.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let template = python_template(
+        "import os, sys\n\
+         how = open('/in/how').read()\n\
+         os.chdir('/work/out')\n\
+         text = ' '.join(open(name).read() for name in ('a.txt', 'b.txt', 'deep/c.txt'))\n\
+         if how == 'writes':\n    open('all.txt', 'w').write(text); os.unlink('b.txt'); open('b.txt', 'w').write('mine')\n\
+         if how == 'over':\n    open('a.txt', 'w').write('mine')\n\
+         if how == 'away':\n    os.unlink('a.txt'); os.symlink('/in/how', 'a.txt')\n\
+         if how == 'moved':\n    os.rename('a.txt', 'deep/a.txt')\n",
+    );
+    let mut session = place.start(&template).await.unwrap();
+    let mut run = async |session: &mut Session, how: &str, earlier: &str| {
+        std::fs::write(place.policy.input_dir.join("how"), how).unwrap();
+        let outputs = place.fresh_outputs();
+        let ran =
+            session.run_task_after(&BTreeMap::new(), Some(earlier.to_owned()), &outputs, &mut |_| {}).await;
+        (ran.unwrap(), outputs)
+    };
+    let folder = "/in/files/attempt-7";
+    let (outcome, outputs) = run(&mut session, "writes", folder).await;
+    success(&outcome);
+    let names: Vec<_> = outcome.files.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["all.txt", "b.txt"]);
+    assert_eq!(std::fs::read_to_string(outputs.join("all.txt")).unwrap(), "of a of b of c");
+    assert_eq!(std::fs::read_to_string(outputs.join("b.txt")).unwrap(), "mine");
+    for how in ["away", "moved"] {
+        let (outcome, _) = run(&mut session, how, folder).await;
+        assert!(matches!(outcome.exit, Outcome::OutputRefused { .. }), "{how}: {outcome:?}");
+    }
+    // The earlier files themselves cannot be written.
+    let (outcome, _) = run(&mut session, "over", folder).await;
+    assert!(matches!(outcome.exit, Outcome::Failed { .. }), "{outcome:?}");
+    assert_eq!(std::fs::read_to_string(earlier.join("a.txt")).unwrap(), "of a");
+    session.close().await;
 }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::fixtures::{benchmark_job, inspect_job, render_job};
+use tatau_model::BundleStep;
 
-const NONE: Accepted = Accepted { finishes: 0, tiles: 0 };
+const NONE: Accepted = Accepted { finishes: 0, tiles: 0, steps: Vec::new() };
 
 fn states(works: &[Work], state: TaskState) -> Vec<(Work, TaskState)> {
     works.iter().map(|work| (work.clone(), state)).collect()
@@ -14,7 +15,7 @@ fn small_jobs_have_one_task() {
         assert_eq!(next(&job, &Progress { tasks: &[(work.clone(), TaskState::Leased)] }), vec![]);
         assert!(!is_complete(&job, &Progress { tasks: &[(work.clone(), TaskState::Auditing)] }));
         assert!(is_complete(&job, &Progress { tasks: &[(work.clone(), TaskState::Accepted)] }));
-        assert_eq!((total_tasks(&job), after_accept(&job, &work, NONE)), (1, vec![]));
+        assert_eq!((total_tasks(&job), after_accept(&job, &work, &NONE)), (1, vec![]));
     }
 }
 
@@ -63,7 +64,7 @@ fn scanning_and_following_plan_the_same_tasks() {
                 }
                 _ => 0,
             };
-            let followed = after_accept(&job, &work, Accepted { finishes, tiles });
+            let followed = after_accept(&job, &work, &Accepted { finishes, tiles, ..NONE });
             assert_eq!(next(&job, &Progress { tasks: &tasks }), followed, "after {work:?}");
             tasks.extend(states(&followed, TaskState::Ready));
         }
@@ -119,4 +120,44 @@ fn a_preview_is_the_first_the_middle_and_the_last_frame_until_it_is_approved() {
     set(&mut small, Preview::Waiting);
     assert_eq!(next(&small, &Progress { tasks: &[] }).len(), 3);
     assert!(!preview_is_ready(&small, 6), "nothing would be left to approve");
+}
+
+/// A diamond and a step of its own: each step begins once all that it waits for are complete, by both ways of planning.
+#[test]
+fn steps_of_a_bundle_begin_when_those_before_them_are_complete() {
+    let step =
+        |name: &str, tasks, after: &[u16]| BundleStep { name: name.into(), tasks, after: after.to_vec() };
+    let steps = vec![
+        step("last", 1, &[1, 2, 3]),
+        step("left", 3, &[3]),
+        step("right", 2, &[3]),
+        step("first", 2, &[]),
+        step("alone", 4, &[]),
+    ];
+    for seed in 1..=20u64 {
+        println!("seed {seed}");
+        let mut job = render_job(&[1], false);
+        job.kind = JobKind::Bundle(BundleSpec { steps: steps.clone(), reproducible: true });
+        let mut tasks = states(&next(&job, &Progress { tasks: &[] }), TaskState::Ready);
+        assert_eq!(tasks.len(), 6, "{tasks:?}");
+        let mut random = seed;
+        let mut counts = vec![0; steps.len()];
+        while let Some(open) = pick(&tasks, &mut random) {
+            tasks[open].1 = TaskState::Accepted;
+            let work = tasks[open].0.clone();
+            let Work::Task { step, .. } = work else { panic!("{work:?}") };
+            let step = usize::from(step);
+            for before in &steps[step].after {
+                let before = usize::from(*before);
+                assert_eq!(counts[before], steps[before].tasks as usize, "{work:?} began too early");
+            }
+            counts[step] += 1;
+            let complete = counts[step] == steps[step].tasks as usize;
+            let so_far = Accepted { steps: if complete { counts.clone() } else { Vec::new() }, ..NONE };
+            let followed = after_accept(&job, &work, &so_far);
+            assert_eq!(next(&job, &Progress { tasks: &tasks }), followed, "after {work:?}");
+            tasks.extend(states(&followed, TaskState::Ready));
+        }
+        assert_eq!(tasks.len(), total_tasks(&job));
+    }
 }
