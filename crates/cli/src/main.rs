@@ -85,7 +85,7 @@ enum Verb {
     /// Shows balances and statements, puts up stake, makes keys.
     Wallet(wallet::Wallet),
     /// Lends this machine's cards and is paid for what they compute.
-    Provide(provide::Provide),
+    Provide(Box<provide::Provide>),
     /// Audits others' work and is paid for it.
     Validate(validate::Validate),
     /// Runs a platform.
@@ -146,7 +146,7 @@ async fn act(verb: Verb, context: &Context) -> anyhow::Result<()> {
         Verb::Edit(options) => edit::run(&options, context).await,
         Verb::Resume(options) => resume::run(&options, context).await,
         Verb::Wallet(options) => wallet::run(options, context).await,
-        Verb::Provide(options) => provide::run(options, context).await,
+        Verb::Provide(options) => provide::run(*options, context).await,
         Verb::Validate(options) => validate::run(options, context).await,
         Verb::Serve(options) => serve::run(options, context).await,
         Verb::Login(options) => login::run(options, context).await,

@@ -2,8 +2,8 @@
 
 use crate::{context::Context, exit::Ended, out, render::environment};
 use std::path::PathBuf;
-use tatau_model::environment::{HOST, is_host};
-use tatau_worker::{Joined, NodeError, NodeOptions, Stage, Stop, StopSignal};
+use tatau_model::environment::{HOST, is_host, program as program_of};
+use tatau_worker::{Joined, Licence, NodeError, NodeOptions, Stage, Stop, StopSignal};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -37,6 +37,10 @@ pub struct NodeFlags {
     /// as /env with bin/ in their PATH (may be given several times). You need the right to lend it.
     #[arg(long = "program", value_name = "NAME[@VERSION]=FOLDER", value_parser = program)]
     programs: Vec<(String, PathBuf)>,
+    /// The licence server of a program that is lent, the only address that its tasks reach; by its name it leads there from inside (may
+    /// be given several times).
+    #[arg(long = "licence", value_name = "NAME=HOST:PORT[,PORT]", value_parser = licence)]
+    licences: Vec<(String, Licence)>,
     /// Run without the owner's key: a delegation made earlier lies in the data folder.
     #[arg(long)]
     no_owner_key: bool,
@@ -62,6 +66,10 @@ impl NodeFlags {
             let name = name.strip_prefix(HOST).unwrap_or(name);
             words.extend(["--program".to_owned(), format!("{name}={}", folder.display())]);
         }
+        for (name, Licence { host, ports }) in &self.licences {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            words.extend(["--licence".to_owned(), format!("{name}={host}:{}", ports.join(","))]);
+        }
         if self.no_owner_key {
             words.push("--no-owner-key".into());
         }
@@ -83,6 +91,14 @@ impl NodeFlags {
             node.environments = self.environments.iter().map(|name| (*name).to_owned()).collect();
         }
         node.programs = self.programs.iter().cloned().collect();
+        node.licences = self.licences.iter().cloned().collect();
+        let lent = |name: &String| node.programs.keys().any(|lent| program_of(lent) == Some(name));
+        if let Some(name) = node.licences.keys().find(|name| !lent(name)) {
+            return Err(Ended::usage(format!(
+                "--licence names {name}, which is not lent; name it with --program {name}=FOLDER too"
+            ))
+            .into());
+        }
         node.blob_cap_bytes = self.cache_gib.map_or(node.blob_cap_bytes, |gib| gib << 30);
         if let Some(name) = &self.name {
             let plain = !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control);
@@ -93,6 +109,12 @@ impl NodeFlags {
         }
         Ok(node)
     }
+}
+
+/// `cinema4d=licences.studio.lan:5053`: a program and where its licences come from.
+fn licence(text: &str) -> Result<(String, Licence), String> {
+    let (name, server) = text.split_once('=').ok_or("write NAME=HOST:PORT, or NAME=HOST:PORT,PORT")?;
+    Ok((name.to_owned(), Licence::parse(server)?))
 }
 
 /// `cinema4d@2025.1=/opt/cinema4d`: a program and the folder that it lies in.

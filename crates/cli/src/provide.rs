@@ -81,7 +81,7 @@ enum Verb {
         print: bool,
     },
     /// Starts with the machine from now on, as a systemd service of this user; safe to run again.
-    Install(provide_install::Install),
+    Install(Box<provide_install::Install>),
     /// Takes the service away again. Keys, earnings and settings stay.
     Uninstall,
 }

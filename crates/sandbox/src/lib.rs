@@ -6,8 +6,8 @@
 //! behind cannot alter them.
 //!
 //! Paths that a task sees: `/env` (environment), `/runtime` (our programs), `/in` (inputs), all read-only; `/work` (scratch, in
-//! memory) with `/work/out` (outputs of the running task, swept after it), `/work/tmp` and `/work/home`. No network, no other
-//! process, no environment variable of the agent.
+//! memory) with `/work/out` (outputs of the running task, swept after it), `/work/tmp` and `/work/home`. No network (but a licence
+//! server, where its lender says so: `licence.rs`), no other process, no environment variable of the agent.
 //!
 //! For those who write templates: an action ends when its command has ended *and* every process that holds its output has closed
 //! it, so a server that an `onEnter` leaves behind must send its own output elsewhere (`>/dev/null 2>&1`) and be found again by a
@@ -21,6 +21,7 @@ pub mod bundle;
 mod cgroup;
 mod doctor;
 mod error;
+mod licence;
 mod outputs;
 mod policy;
 pub mod runner;
@@ -32,5 +33,6 @@ pub mod wire;
 
 pub use doctor::{Check, doctor};
 pub use error::SandboxError;
+pub use licence::{Doors, Licence};
 pub use policy::{Limits, Policy};
 pub use session::{Outcome, OutputFile, Session, SessionSpec, TaskEvent, TaskOutcome};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 
-use crate::SandboxError;
+use crate::{Licence, SandboxError};
 
 /// What one session is shown and allowed.
 #[derive(Debug, Clone)]
@@ -22,6 +22,9 @@ pub struct Policy {
     pub limits: Limits,
     /// Device nodes of the cards it may use (`/dev/nvidia0`, …).
     pub devices: Vec<PathBuf>,
+    /// The licence server whose [`crate::Doors`] are in `input_dir`: its name leads to 127.0.0.1, and sockets of IPv4 may be made.
+    /// Without one there is no network but Unix sockets.
+    pub licence: Option<Licence>,
     /// The binary that holds [`crate::runner::main`], read-only at `/tatau`.
     pub runner: PathBuf,
     /// Its arguments, `["session"]` for the `tatau` binary.
@@ -93,14 +96,23 @@ pub(crate) const STAGE: &str = "/mnt";
 /// What is bound: name of the stage entry and of the path inside.
 pub(crate) const BOUND: [&str; 4] = ["env", "runtime", "in", "tatau"];
 
-/// Small files made for the sandbox: path and content.
+/// Small files made for the sandbox: path and content. Where there is a licence server, `/etc/hosts` has its name too.
 pub(crate) const ETC: [(&str, &str); 5] = [
     ("/etc/passwd", "root:x:0:0::/:/bin/false\ntask:x:1000:1000::/work/home:/bin/sh\n"),
     ("/etc/group", "root:x:0:\ntask:x:1000:\n"),
-    ("/etc/hosts", "127.0.0.1 localhost\n"),
+    (HOSTS, "127.0.0.1 localhost\n"),
     ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
     ("/etc/machine-id", "00000000000000000000000000000001\n"),
 ];
+const HOSTS: &str = "/etc/hosts";
+
+/// The contents of [`ETC`] for this policy.
+pub(crate) fn etc(policy: &Policy) -> Vec<String> {
+    let licence = policy.licence.as_ref();
+    let named = |path| licence.filter(|_| path == HOSTS).map(|l| format!("127.0.0.1 {}\n", l.host));
+    ETC.iter().map(|(path, text)| format!("{text}{}", named(*path).unwrap_or_default())).collect()
+}
+
 /// What of the host's `/etc` is shown: how programs find libraries and fonts.
 const ETC_SHOWN: [&str; 3] = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts"];
 /// System folders, shown read-only or as the links that they are on this machine.
@@ -279,5 +291,6 @@ pub(crate) const REFUSED_CLONE_FLAGS: [i32; 8] = [
 /// `ioctl` requests that fail with `EPERM`: they type into terminals.
 pub(crate) const REFUSED_IOCTLS: [u64; 2] = [0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */];
 
-/// The only address family of `socket`; others fail with `EAFNOSUPPORT`.
-pub(crate) const SOCKET_FAMILY: i32 = libc::AF_UNIX;
+/// The address families of `socket`; others fail with `EAFNOSUPPORT`. The second is for sessions with a licence server alone: their
+/// network is loopback and nothing else.
+pub(crate) const SOCKET_FAMILIES: [i32; 2] = [libc::AF_UNIX, libc::AF_INET];

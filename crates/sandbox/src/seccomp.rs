@@ -9,10 +9,10 @@ use seccompiler::{
 };
 
 use crate::SandboxError;
-use crate::policy::{ABSENT, PERSONALITIES, REFUSED, REFUSED_CLONE_FLAGS, REFUSED_IOCTLS, SOCKET_FAMILY};
+use crate::policy::{ABSENT, PERSONALITIES, REFUSED, REFUSED_CLONE_FLAGS, REFUSED_IOCTLS, SOCKET_FAMILIES};
 
-/// The programs, each as the bytes of its `sock_filter` array. The kernel runs all and the strictest answer wins.
-pub(crate) fn programs() -> Result<Vec<Vec<u8>>, SandboxError> {
+/// The programs, for sessions with or without a licence server, each as the bytes of its `sock_filter` array. The kernel runs all and the strictest answer wins.
+pub(crate) fn programs(with_licence: bool) -> Result<Vec<Vec<u8>>, SandboxError> {
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
         REFUSED.iter().map(|&call| (call, Vec::new())).collect();
     refused.insert(
@@ -30,10 +30,13 @@ pub(crate) fn programs() -> Result<Vec<Vec<u8>>, SandboxError> {
     let other = SeccompRule::new(other.collect::<Result<_, _>>()?).map_err(broken)?;
     refused.insert(libc::SYS_personality, vec![other]);
     let absent = ABSENT.iter().map(|&call| (call, Vec::new())).collect();
+    let allowed = if with_licence { &SOCKET_FAMILIES[..] } else { &SOCKET_FAMILIES[..1] };
+    let other = allowed.iter().map(|&family| condition(0, SeccompCmpOp::Ne, family as u64));
+    let other = SeccompRule::new(other.collect::<Result<_, _>>()?).map_err(broken)?;
     let families = [libc::SYS_socket, libc::SYS_socketpair]
         .into_iter()
-        .map(|call| Ok((call, vec![rule(0, SeccompCmpOp::Ne, SOCKET_FAMILY as u64)?])))
-        .collect::<Result<_, SandboxError>>()?;
+        .map(|call| (call, vec![other.clone()]))
+        .collect();
     let mut programs = vec![
         compile(refused, libc::EPERM)?,
         compile(absent, libc::ENOSYS)?,
@@ -90,7 +93,7 @@ fn bytes(program: &[sock_filter]) -> Vec<u8> {
 mod tests {
     #[test]
     fn the_filter_compiles_within_the_kernels_limit() {
-        for program in super::programs().unwrap() {
+        for program in [true, false].into_iter().flat_map(|licence| super::programs(licence).unwrap()) {
             assert!(!program.is_empty() && program.len() % 8 == 0 && program.len() / 8 <= 4096);
         }
     }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tatau_model::{Card, Work, environment::serves};
-use tatau_sandbox::{Limits, Policy, SandboxError, Session, SessionSpec, TaskEvent};
+use tatau_sandbox::{Licence, Limits, Policy, SandboxError, Session, SessionSpec, TaskEvent};
 
 /// Seconds that entering a session's environments may take (a large scene is opened in them).
 const START_SECONDS: u64 = 600;
@@ -50,6 +50,8 @@ pub struct Place {
     pub environment: PathBuf,
     /// The runtime's programs, seen as `/runtime`.
     pub runtime: PathBuf,
+    /// The licence server that its sessions reach.
+    pub licence: Option<Licence>,
 }
 
 /// What a task left.
@@ -162,6 +164,11 @@ impl Bench {
                 format!("this node does not have the environment '{}'", order.environment),
             )
         })?;
+        if let Some(licence) = &place.licence {
+            task.room.open_doors(licence).map_err(|e| {
+                Fault::new("disk", format!("the way to the licence server could not be made: {e}"))
+            })?;
+        }
         let session = Session::start(&self.policy(place, &task.room), &spec).await?;
         let start_ms = ms(began.elapsed());
         let mut resident = Resident { room: Arc::clone(&task.room), session, used: Instant::now() };
@@ -235,6 +242,7 @@ impl Bench {
                 start_seconds: START_SECONDS,
             },
             devices: options.devices.clone(),
+            licence: place.licence.clone(),
             runner: options.runner.clone(),
             runner_args: options.runner_args.clone(),
         }

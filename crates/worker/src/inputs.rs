@@ -14,6 +14,7 @@ use std::{
 use tatau_blobs::{BlobError, Cache, Manifest, ManifestFile, Placing, manifest::MAX_BYTES, materialize};
 use tatau_client::ClientError;
 use tatau_model::{BlobId, JobId, Order, SessionOrder};
+use tatau_sandbox::{Doors, Licence};
 
 /// Blobs named in one request for grants; small, so that grants do not expire before they are used.
 const GRANTS: usize = 256;
@@ -36,6 +37,8 @@ pub struct SessionKey {
 pub struct Room {
     key: SessionKey,
     dir: PathBuf,
+    /// The ways to the licence server, where its sessions have one.
+    doors: Mutex<Option<Doors>>,
 }
 
 impl Room {
@@ -46,6 +49,14 @@ impl Room {
     /// The folder that the session sees as `/in`.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+    /// Opens the ways to the licence server; once is enough, they stay as long as the room.
+    pub fn open_doors(&self, licence: &Licence) -> io::Result<()> {
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        if doors.is_none() {
+            *doors = Some(Doors::open(licence, &self.dir)?);
+        }
+        Ok(())
     }
 }
 
@@ -195,7 +206,8 @@ impl<P: Platform> Inputs<P> {
         };
         let inputs = key.session.inputs;
         // From here on a failure removes the folder again.
-        let room = Room { key: key.clone(), dir: self.root.join("in").join(number.to_string()) };
+        let dir = self.root.join("in").join(number.to_string());
+        let room = Room { key: key.clone(), dir, doors: Mutex::default() };
         for part in ["", "requests", "files"] {
             let folder = room.dir.join(part);
             open_folder(&folder).map_err(disk(&folder, "made"))?;

@@ -34,4 +34,4 @@ pub use patience::{Backoff, Stop, StopSignal, told, unwelcome, worth_waiting};
 pub use platform::Platform;
 pub use readings::{GraphicsReading, Meters, Reading, Readings, Supply, disk_free_mib};
 pub use runtime_files::write_runtime;
-pub use tatau_sandbox::{TaskEvent, runner::main as session_main};
+pub use tatau_sandbox::{Licence, TaskEvent, runner::main as session_main};

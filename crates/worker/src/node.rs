@@ -1,7 +1,7 @@
 //! Starting a node: cards, environments, identity, registration. The provider's agent and the validator both begin here.
 
 use crate::{
-    Backoff, Bench, BenchOptions, CardsError, EnvironmentError, Gpu, Inputs, InputsError, Machine,
+    Backoff, Bench, BenchOptions, CardsError, EnvironmentError, Gpu, Inputs, InputsError, Licence, Machine,
     Membership, MembershipError, Place, Platform, Recipe, Right, Stage, Stop, StopSignal, gpus, provision,
     told, worth_waiting, write_runtime,
 };
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tatau_api::RegisterNode;
 use tatau_client::ClientError;
 use tatau_evidence::{Domain, SigningKey};
-use tatau_model::{Address, Amount, Card, CardKind, Clock, Node, Offer, SystemClock};
+use tatau_model::{Address, Amount, Card, CardKind, Clock, Node, Offer, SystemClock, environment};
 use tatau_workload::runtime::{BLENDER, ENVIRONMENTS};
 
 /// Sessions that one card keeps open: a scene's frames, its pictures, and one without a scene.
@@ -38,6 +38,8 @@ pub struct NodeOptions {
     pub environments: Vec<String>,
     /// Programs of the machine's own that are offered besides: name (`host:cinema4d@2025.1`) and folder, seen as `/env`.
     pub programs: BTreeMap<String, PathBuf>,
+    /// Licence servers by the name of the program (`cinema4d`), the only addresses that its sessions reach.
+    pub licences: BTreeMap<String, Licence>,
     /// Of them, those whose folders are made already; the others are provisioned.
     pub places: BTreeMap<String, Place>,
     /// The binary with the session runner, and its arguments.
@@ -65,6 +67,7 @@ impl NodeOptions {
             memory_mib: None,
             environments: ENVIRONMENTS.iter().map(|environment| environment.name.into()).collect(),
             programs: BTreeMap::new(),
+            licences: BTreeMap::new(),
             places: BTreeMap::new(),
             runner,
             runner_args: vec!["session".into()],
@@ -206,7 +209,13 @@ async fn start<P: Platform>(
         places.insert(name.clone(), place(options, name, on).await?);
     }
     for (name, folder) in &options.programs {
-        places.insert(name.clone(), Place { environment: folder.clone(), runtime: runtime(options)? });
+        let licence = environment::program(name).and_then(|program| options.licences.get(program)).cloned();
+        if let Some(Err(why)) = answer_of(licence.as_ref()).await {
+            let sentence = format!("{name} will fail as long as its licence server is away: {why}");
+            on(NodeEvent::Warning { sentence });
+        }
+        places
+            .insert(name.clone(), Place { environment: folder.clone(), runtime: runtime(options)?, licence });
     }
     let about = patiently(on, || platform.platform()).await?;
     let domain = Domain::on_chain(about.chain_id, Address([0; 20]));
@@ -299,7 +308,11 @@ async fn place(
     let recipe = Recipe::by_name(name)?;
     let mut tell = |stage| on(NodeEvent::Provisioning { environment: name.to_owned(), stage });
     let environment = provision(&options.cache_dir, &recipe, &mut tell).await?;
-    Ok(Place { environment, runtime: runtime(options)? })
+    Ok(Place { environment, runtime: runtime(options)?, licence: None })
+}
+
+async fn answer_of(licence: Option<&Licence>) -> Option<Result<(), String>> {
+    Some(licence?.answers().await)
 }
 
 /// The folder of the runtime's programs.

@@ -5,8 +5,14 @@
 use crate::house::House;
 use std::{
     fs,
+    io::Write as _,
+    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tatau_model::{JobKind, Work};
@@ -66,7 +72,12 @@ steps:
 const STAND_IN: &str = r#"#!/bin/sh
 set -eu
 case "$2" in
-  start) echo ready > "$3" ;;
+  start)
+    port=$(cat /env/licence)
+    # shellcheck disable=SC3025
+    word=$(bash -c "exec 3<>/dev/tcp/localhost/$port && read -r word <&3 && echo \$word") || word=none
+    if [ "$word" != granted ]; then echo "no licence: $word" >&2; exit 9; fi
+    echo ready > "$3" ;;
   stop) rm -f "$3" ;;
   all) mkdir "$3/sheets" && cat "$3"/*_0*.txt > "$3/sheets/all.txt" ;;
   run)
@@ -95,11 +106,27 @@ fn write(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Where the program is "installed".
-fn installed(house: &House, name: &str, program: &str) -> PathBuf {
+/// Grants a seat to whoever connects; counts them.
+fn licence_server() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seats = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&seats);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.unwrap().write_all(b"granted\n");
+        }
+    });
+    (port, seats)
+}
+
+/// Where the program is "installed"; its licences are at this port.
+fn installed(house: &House, name: &str, program: &str, port: u16) -> PathBuf {
     let folder = house.home.path().join("programs").join(name);
     write(&folder.join("bin/cinema4d-openjd"), program);
     write(&folder.join("honest"), STAND_IN);
+    write(&folder.join("licence"), &port.to_string());
     folder
 }
 
@@ -136,10 +163,14 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
     for party in ["plain", "studio", "validator-1", "validator-2", "lazy"] {
         house.stake(party);
     }
-    let good = format!("cinema4d@2025.1={}", installed(&house, "c4d", STAND_IN).display());
-    let lazy = format!("cinema4d@2025.1={}", installed(&house, "lazy", LAZY).display());
-    let validators = ["validator-1", "validator-2"]
-        .map(|party| house.start_node_with(party, "validate", &["--program", &good]));
+    let (port, seats) = licence_server();
+    let good = format!("cinema4d@2025.1={}", installed(&house, "c4d", STAND_IN, port).display());
+    let lazy = format!("cinema4d@2025.1={}", installed(&house, "lazy", LAZY, port).display());
+    let licence = format!("cinema4d=localhost:{port}");
+    let good = ["--program", &good, "--licence", &licence];
+    let lazy = ["--program", &lazy, "--licence", &licence];
+    let validators =
+        ["validator-1", "validator-2"].map(|party| house.start_node_with(party, "validate", &good));
     // Somebody without the program is on the market, too, and gets none of it.
     let plain = house.start_node("plain", "provide");
     house.until("a card is measured", Duration::from_mins(4), || house.is_measured("plain"));
@@ -147,7 +178,7 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
     let refused = submit(&house, &turn, "nobody", &[]);
     assert!(!refused.ok && refused.err.contains("no card is on offer"), "{}", refused.err);
 
-    let mut studio = house.start_node_with("studio", "provide", &["--program", &good]);
+    let mut studio = house.start_node_with("studio", "provide", &good);
     house.until("a card is measured", Duration::from_mins(4), || house.is_measured("studio"));
     let said = submit(&house, &turn, "turned", &[]);
     assert!(said.ok, "{}\n{}", said.err, house.logs());
@@ -162,6 +193,8 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
     let sheet = fs::read_to_string(house.home.path().join("turned/2-Sheet/0001/sheets/all.txt")).unwrap();
     let frames: Vec<&str> = sheet.lines().filter(|line| line.starts_with("frame ")).collect();
     assert_eq!(frames.len(), 6, "{sheet}");
+    // Every session of the program had its seat: the provider's, and a validator's or two.
+    assert!((2..=6).contains(&seats.load(Ordering::SeqCst)), "{seats:?}");
     let job = house.jobs().into_iter().find(|job| matches!(job.kind, JobKind::Bundle(_))).unwrap();
     assert_eq!(job.environment, "host:cinema4d@2025");
     let view = house.job(job.id);
@@ -191,7 +224,7 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
     // A lazy provider alone on the market is caught; the honest one does it over.
     studio.check();
     studio.stop();
-    let cheat = house.start_node_with("lazy", "provide", &["--program", &lazy]);
+    let cheat = house.start_node_with("lazy", "provide", &lazy);
     house.until("a card is measured", Duration::from_mins(4), || house.is_measured("lazy"));
     let other = bundle(&house, "other", "another turntable");
     let (slow, studio) = std::thread::scope(|scope| {
@@ -199,7 +232,7 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
         house.until("it is slashed", Duration::from_mins(3), || {
             house.account("lazy").account.stake_faults > 0
         });
-        let studio = house.start_node_with("studio", "provide", &["--program", &good]);
+        let studio = house.start_node_with("studio", "provide", &good);
         (ordered.join().unwrap(), studio)
     });
     assert!(slow.ok, "{}\n{}", slow.err, house.logs());

@@ -56,6 +56,7 @@ async fn life(relay: &Relay, mut frames: mpsc::Receiver<ToRunner>) -> io::Result
     for folder in WORK_FOLDERS {
         std::fs::create_dir_all(folder)?;
     }
+    crate::licence::listen_inside().await?;
     relay.allow(quotas.log);
     let refuse = |sentence: String| {
         relay.send(&FromRunner::Refused { sentence }, &[])?;

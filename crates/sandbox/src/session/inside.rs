@@ -32,8 +32,11 @@ pub(super) async fn launch(policy: &Policy) -> Result<(Inside, ChildStdin, Child
     let paths = crate::doctor::bound_paths(policy)?;
     let mut kept = Vec::new();
     let fds = policy::Inherited {
-        etc: keep(policy::ETC.iter().map(|(_, text)| text.as_bytes()), &mut kept)?,
-        seccomp: keep(crate::seccomp::programs()?.iter().map(Vec::as_slice), &mut kept)?,
+        etc: keep(policy::etc(policy).iter().map(String::as_bytes), &mut kept)?,
+        seccomp: keep(
+            crate::seccomp::programs(policy.licence.is_some())?.iter().map(Vec::as_slice),
+            &mut kept,
+        )?,
     };
     let (sources, drop_to) = if nix::unistd::geteuid().is_root() {
         let identity = DropTo::new(&paths).map_err(SandboxError::io("preparing the folders"))?;

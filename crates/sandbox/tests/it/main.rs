@@ -1,6 +1,7 @@
 //! One isolated session: what it can do, and what it cannot.
 
 mod happy;
+mod licence;
 mod life;
 mod limits;
 mod measure;

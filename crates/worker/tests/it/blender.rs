@@ -76,7 +76,10 @@ impl Studio {
             score_milli: None,
         };
         let bench = Bench::new(BenchOptions {
-            places: BTreeMap::from([("blender-5.0".to_owned(), Place { environment, runtime })]),
+            places: BTreeMap::from([(
+                "blender-5.0".to_owned(),
+                Place { environment, runtime, licence: None },
+            )]),
             runner: runner("worker-session"),
             runner_args: Vec::new(),
             card,

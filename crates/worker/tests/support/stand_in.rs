@@ -120,7 +120,7 @@ pub fn place(root: &Path) -> Place {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path
     };
-    Place { environment: folder("env-stand-in"), runtime: folder("runtime-stand-in") }
+    Place { environment: folder("env-stand-in"), runtime: folder("runtime-stand-in"), licence: None }
 }
 
 /// A node with one small slot.
