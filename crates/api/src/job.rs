@@ -190,6 +190,9 @@ pub struct JobView {
     /// Expected end, from what was seen; absent before anything was.
     #[schema(value_type = Option<i64>)]
     pub eta: Option<Millis>,
+    /// Why nobody works on it, where nobody has for 45 seconds though it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
     /// Tasks changed since `after`.
     pub tasks: Vec<TaskView>,
     /// Pass as `after` next time.

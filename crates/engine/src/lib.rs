@@ -26,6 +26,7 @@ mod state_read;
 mod step;
 mod tick;
 mod verdicts;
+mod waiting;
 
 pub use asks::Asks;
 pub use census::{Census, ClassCensus};
@@ -38,3 +39,4 @@ pub use sanity::sanity_check;
 pub use state::{Counters, State};
 pub use step::step;
 pub use tatau_model::Change;
+pub use waiting::Waiting;

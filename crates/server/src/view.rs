@@ -2,9 +2,10 @@
 
 use crate::{app::App, archive::History, error::ApiError, words};
 use tatau_api::{JobView, TaskView};
-use tatau_engine::completes_frame;
+use tatau_engine::{Waiting, completes_frame};
 use tatau_model::{
-    Address, Amount, AttemptState, Clock, Job, JobId, JobKind, JobState, Millis, SystemClock, TaskState,
+    Address, Amount, AttemptState, Clock, Job, JobId, JobKind, JobState, Millis, SystemClock, TaskState, Who,
+    environment::HOST,
 };
 
 /// The job, if it is this owner's. Another's looks as if there were none.
@@ -31,7 +32,47 @@ pub(crate) async fn job(app: &App, id: JobId, owner: Address, after: u64) -> Res
     };
     let frames_done = done(app, &job, frames_total).await?;
     let eta = eta(&job, frames_done, frames_total, SystemClock.now());
-    Ok(JobView { job, frames_total, frames_done, eta, tasks, change })
+    let waiting = waiting(app, &job).await?;
+    Ok(JobView { job, frames_total, frames_done, eta, waiting, tasks, change })
+}
+
+/// Why nobody works on a running job, in its buyer's words.
+pub(crate) async fn waiting(app: &App, job: &Job) -> Result<Option<String>, ApiError> {
+    if job.state != JobState::Running {
+        return Ok(None);
+    }
+    let (id, now) = (job.id, SystemClock.now());
+    let why = app.writer.read(move |s| s.why_waiting(id, now)).await?;
+    Ok(why.map(|why| match why {
+        Waiting::NoMachine => format!(
+            "no machine that is online has what it needs ({}); it goes on when one comes, and costs nothing until then",
+            needs(job)
+        ),
+        Waiting::NoneWilling => {
+            "the machines that could do it failed at what is left, or do not take such work; it goes on when another one comes, or \
+             cancel it: what is done is kept"
+                .to_owned()
+        }
+        Waiting::NotTaken => {
+            "machines that could do it are online and have not taken it: they are busy, or ask more than it pays; wait, or raise its cap \
+             or its priority"
+                .to_owned()
+        }
+    }))
+}
+
+fn needs(job: &Job) -> String {
+    let mut needs = vec![job.environment.strip_prefix(HOST).unwrap_or(&job.environment).to_owned()];
+    needs.extend(job.class.as_ref().map(|class| format!("a card of the class {class}")));
+    if job.memory_mib > 0 {
+        needs.push(format!("{} of memory", tatau_ui::words::bytes(job.memory_mib << 20)));
+    }
+    match job.machines.who {
+        Who::Any => {}
+        Who::Trusted => needs.push("your trust".to_owned()),
+        Who::Own => needs.push("your own key".to_owned()),
+    }
+    needs.join(", ")
 }
 
 /// Raw frames that are whole and accepted.

@@ -322,7 +322,7 @@ fn tell(view: &JobView, told: &mut HashMap<TaskId, usize>, last: &mut Option<Eve
 fn standing(view: &JobView) -> Event {
     let reason = match &view.job.state {
         JobState::Paused { reason } | JobState::Failed { reason } => Some(sentence(reason)),
-        _ => None,
+        _ => view.waiting.as_deref().map(sentence),
     };
     Event::Job {
         job: view.job.id,

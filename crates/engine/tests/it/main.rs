@@ -6,4 +6,5 @@ mod pauses;
 mod reuse;
 mod sight;
 mod terms;
+mod waiting;
 mod world;

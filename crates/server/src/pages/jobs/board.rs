@@ -4,7 +4,7 @@ use super::{
     parts::{self, PARTS},
     piece::{Done, Piece, Worker},
 };
-use crate::{app::App, background::retention, error::ApiError};
+use crate::{app::App, background::retention, error::ApiError, view};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tatau_model::{
     Address, Clock, Job, JobKind, JobState, Millis, OutputFile, RenderSpec, SystemClock, TaskId, TaskState,
@@ -25,6 +25,8 @@ pub(crate) struct Board {
     pub(super) video: Option<TaskId>,
     /// Until when the files stay; `None`: the job is open, or files stay for ever.
     pub(super) kept_until: Option<Millis>,
+    /// Why nobody works on it.
+    pub(super) waiting: Option<String>,
     pub(super) nodes: HashMap<Address, Face>,
     /// Grows with every change of what is shown; starts with the time, so that it grows over restarts, too.
     version: u64,
@@ -68,6 +70,7 @@ impl Board {
             frames: BTreeMap::new(),
             video: None,
             kept_until: None,
+            waiting: None,
             nodes: HashMap::new(),
             version,
             shown: Default::default(),
@@ -99,6 +102,7 @@ impl Board {
         let job = app.archive.job(id).await?;
         self.job = job.ok_or_else(|| ApiError::internal(&format!("{id} is gone")))?;
         self.kept_until = retention::kept_until(app, &self.job).await?;
+        self.waiting = view::waiting(app, &self.job).await?;
         let mut frames = BTreeSet::new();
         for history in changed {
             self.change = self.change.max(history.changed);

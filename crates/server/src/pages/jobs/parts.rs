@@ -124,6 +124,7 @@ fn status(board: &Board) -> Status {
     let (done, total) = board.progress();
     let approve = board.awaits_approval();
     let (tag, state) = match &job.state {
+        JobState::Running if board.waiting.is_some() => ("warn", "waiting for a machine"),
         JobState::Running if done == total => ("busy", "making the video"),
         JobState::Running => ("busy", "rendering"),
         JobState::Paused { .. } if approve => ("warn", "waits for you"),
@@ -134,6 +135,7 @@ fn status(board: &Board) -> Status {
     };
     let reason = match &job.state {
         JobState::Paused { reason } | JobState::Failed { reason } if !approve => Some(capital(reason)),
+        JobState::Running => board.waiting.as_deref().map(capital),
         _ => None,
     };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
