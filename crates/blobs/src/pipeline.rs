@@ -59,11 +59,16 @@ impl BlobStore {
             let data = chunk.clone();
             let state =
                 self.run(move |store| store.put_chunk(&id, bytes, &by, standing, offset, &data)).await?;
-            if state.complete || state.have >= offset || offset - state.have > AHEAD {
-                if state.have > offset && !state.complete {
-                    self.settle_ahead(&id, bytes, &by, offset, state.have);
-                }
+            let end = offset.saturating_add(chunk.len() as u64);
+            if !state.complete && state.have >= end {
+                self.settle_ahead(&id, bytes, &by, offset, state.have);
+            }
+            if state.complete || state.have >= end || offset.saturating_sub(state.have) > AHEAD {
                 return Ok(state);
+            }
+            // Its turn came between the try and the look at how much is here.
+            if state.have >= offset && Instant::now() < until {
+                continue;
             }
             if waiting.is_none() {
                 waiting = self.inner.pipeline.early.try_acquire().ok();
