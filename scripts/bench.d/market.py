@@ -154,18 +154,19 @@ def audits(scene, threads, frames, newcomer, what):
     ]
 
 
-def first_frame(scene):
-    """From the command to the first frame in the folder: inspection, its audits, payment, render, audit, sync; providers are there."""
+def first_frame(scene, threads):
+    """From the command to the first frame in the folder: inspection, its audits, payment, render, audit, sync; a provider with
+    `threads` threads and two validators are there, on the same machine."""
     with House(**EVERYBODY_KNOWN) as house:
         for name in ("validator-1", "validator-2"):
             house.validate(name)
-        house.provide("provider", 1, stake=50)
+        house.provide("provider", threads, stake=50)
         house.until_measured()
         begun = time.monotonic()
         house.render(scene, 4)
         folder = os.path.join(house.home, "frames", "frames")
         house.until(lambda: os.path.isdir(folder) and any(name.endswith(".exr") for name in os.listdir(folder)), "the first frame", every=0.05)
-        return {"bench": "first-frame", "n": 1, "seconds": round(time.monotonic() - begun, 1)}
+        return {"bench": "first-frame", "n": 1, "threads": threads, "seconds": round(time.monotonic() - begun, 1)}
 
 
 def pair(scene, frames):

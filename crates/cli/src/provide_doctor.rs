@@ -38,6 +38,7 @@ pub async fn doctor(context: &Context) -> anyhow::Result<()> {
         gpus.warnings.is_empty(),
         [found].into_iter().chain(gpus.warnings).collect::<Vec<_>>().join("; "),
     ));
+    checks.push(programs_check().await?);
     checks.push(environment_check(context).await?);
     checks.push(disk_check(context)?);
     checks.push(keys_check(context)?);
@@ -67,6 +68,18 @@ pub async fn doctor(context: &Context) -> anyhow::Result<()> {
         )
         .into())
     }
+}
+
+/// Programs that bundles of other farms ask for; lending them is their holder's word.
+async fn programs_check() -> anyhow::Result<Check> {
+    let found = tokio::task::spawn_blocking(tatau_worker::programs).await?;
+    let words: Vec<String> = found.iter().map(tatau_worker::Found::flag).collect();
+    let sentence = if words.is_empty() {
+        "none that bundles ask for (NAME-openjd in a bin folder)".to_owned()
+    } else {
+        format!("found; where you may lend them, start `tatau provide` with {}", words.join(" "))
+    };
+    Ok(("programs of your own".into(), true, sentence))
 }
 
 /// Room for the environment, if it is still to be made, and for a buyer's files.

@@ -17,6 +17,7 @@ mod node;
 mod outbox;
 mod patience;
 mod platform;
+mod programs;
 mod readings;
 mod runtime_files;
 
@@ -32,6 +33,7 @@ pub use node::{NodeError, NodeEvent, NodeOptions, Role, Started, start_node};
 pub use outbox::{Outbox, OutboxError};
 pub use patience::{Backoff, Stop, StopSignal, told, unwelcome, worth_waiting};
 pub use platform::Platform;
+pub use programs::{Found, programs};
 pub use readings::{GraphicsReading, Meters, Reading, Readings, Supply, disk_free_mib};
 pub use runtime_files::write_runtime;
 pub use tatau_sandbox::{Licence, TaskEvent, runner::main as session_main};
