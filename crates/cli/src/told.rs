@@ -123,12 +123,13 @@ impl Told {
     }
 
     fn job(&mut self, event: &Event) {
-        let Event::Job { job, state, reason, frames_done, frames_total, spent, cap, eta } = event else {
+        let Event::Job { job, state, reason, unit, frames_done, frames_total, spent, cap, eta } = event
+        else {
             return;
         };
         let eta = eta.map_or(String::new(), |then| format!(", about {} left", out::until(then)));
         let text = format!(
-            "{job} {state}: {frames_done} of {frames_total} frames, {spent} of {cap} TATAU spent{eta}"
+            "{job} {state}: {frames_done} of {frames_total} {unit}, {spent} of {cap} TATAU spent{eta}"
         );
         let moved = *frames_done != std::mem::replace(&mut self.last_done, *frames_done);
         if let Some(bar) = &self.bar {

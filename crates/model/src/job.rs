@@ -52,6 +52,15 @@ impl BundleSpec {
     pub fn tasks(&self) -> usize {
         self.steps.iter().map(|step| step.tasks as usize).sum()
     }
+    /// Where a file of a task goes among the results: a folder a step and a task, since tasks may name their files alike. Of the
+    /// names what can be a folder's or a file's.
+    pub fn place(&self, step: u16, index: u32, file: &str) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        let name = self.steps.get(usize::from(step)).map_or("", |step| step.name.as_str());
+        let name: String = name.chars().take(64).map(plain).collect();
+        let file: String = file.chars().map(|c| if c == '/' { c } else { plain(c) }).collect();
+        format!("{}-{name}/{:04}/{file}", u32::from(step) + 1, u64::from(index) + 1)
+    }
     /// May this step's tasks begin, where so many tasks of each step are accepted?
     pub fn may_begin(&self, step: &BundleStep, accepted: impl Fn(u16) -> usize) -> bool {
         let complete = |place: &u16| {

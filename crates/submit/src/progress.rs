@@ -69,7 +69,9 @@ pub enum Event {
         state: String,
         /// Why, where it is paused or failed.
         reason: Option<String>,
-        /// Frames (or other first tasks) accepted.
+        /// What is counted: `frames`, or `tasks` of a bundle.
+        unit: &'static str,
+        /// Of them, accepted.
         frames_done: u32,
         /// Of so many.
         frames_total: u32,

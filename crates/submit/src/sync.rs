@@ -261,11 +261,8 @@ impl Run<'_> {
 /// The files of an accepted task that the buyer gets.
 fn wanted(job: &Job, task: &TaskView) -> Vec<(String, BlobId, u64)> {
     if let (JobKind::Bundle(spec), Work::Task { step, index }) = (&job.kind, &task.work) {
-        let name = spec.steps.get(usize::from(*step)).map_or("", |step| step.name.as_str());
         let files = task.outputs.iter().filter(|file| tatau_blobs::check_path(&file.name).is_ok());
-        return files
-            .map(|file| (Target::place_of_task(name, *step, *index, &file.name), file.blob, file.bytes))
-            .collect();
+        return files.map(|file| (spec.place(*step, *index, &file.name), file.blob, file.bytes)).collect();
     }
     let found = Target::place(&task.work).and_then(|(file, name)| {
         let output = task.outputs.iter().find(|output| output.name == name)?;
@@ -328,6 +325,7 @@ fn standing(view: &JobView) -> Event {
         job: view.job.id,
         state: view.job.state.name().into(),
         reason,
+        unit: if matches!(view.job.kind, JobKind::Bundle(_)) { "tasks" } else { "frames" },
         frames_done: view.frames_done,
         frames_total: view.frames_total,
         spent: view.job.spent,

@@ -141,15 +141,6 @@ impl Target {
         }
     }
 
-    /// Where a file of a bundle's task goes: a folder a step and a task, since tasks may name their files alike. Of the step's name what
-    /// can be a folder's.
-    pub(crate) fn place_of_task(name: &str, step: u16, index: u32, file: &str) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-        let name: String = name.chars().take(64).map(plain).collect();
-        let file: String = file.chars().map(|c| if c == '/' { c } else { plain(c) }).collect();
-        format!("{}-{name}/{:04}/{file}", u32::from(step) + 1, u64::from(index) + 1)
-    }
-
     /// Why nothing may be put at `file`, if so: a folder is there, or a file that came neither from this job nor from one before it
     /// in this folder.
     pub(crate) fn taken(&self, file: &str) -> Option<&'static str> {

@@ -6,8 +6,9 @@ use crate::studio::{Browser, Made, machine, output, png, rewrite, told};
 use futures_util::StreamExt;
 use reqwest::StatusCode;
 use std::time::Duration;
+use tatau_client::Credentials;
 use tatau_evidence::SigningKey;
-use tatau_model::{Amount, AttemptState, JobId, JobState, TaskState, Work};
+use tatau_model::{Amount, AttemptState, BundleSpec, BundleStep, JobId, JobKind, JobState, TaskState, Work};
 
 const EVIL: &str = "<script>alert(1)</script>";
 const JOB: JobId = JobId(50);
@@ -93,6 +94,53 @@ async fn a_job_is_shown_to_its_owner_and_strangers_texts_stay_texts() {
     home.close().await;
 }
 
+/// A bundle's tasks name their files alike; its results are one archive with a folder for each task.
+#[tokio::test(flavor = "multi_thread")]
+async fn results_of_a_bundle_are_one_archive_of_the_folders_that_sync_makes() {
+    let home = Home::open().await;
+    let (key, _) = home.owner().await;
+    let (home, node) = machine(home).await;
+    let (one, two) = (b"of task 1".to_vec(), b"of task 2".to_vec());
+    let mut blobs = Vec::new();
+    for bytes in [&one, &two] {
+        blobs.push(
+            home.client(Credentials::Key(key.clone())).upload_bytes(bytes.clone().into()).await.unwrap(),
+        );
+    }
+    let mut made = Made::render(JOB, key.address(), "turntable", &[1], JobState::Running);
+    let step = BundleStep { name: "Main Take/..".into(), tasks: 3, after: Vec::new() };
+    made.change_job(|job| job.kind = JobKind::Bundle(BundleSpec { steps: vec![step], reproducible: true }));
+    for (index, (blob, bytes)) in (0..).zip(blobs.into_iter().zip([&one, &two])) {
+        let files = vec![output("deep/note.txt", blob, bytes)];
+        let accepted = vec![(AttemptState::Accepted, files)];
+        made.task(node, Work::Task { step: 0, index }, TaskState::Accepted, accepted);
+    }
+    let home = rewrite(home, |store| {
+        store.commit(&made.changes).unwrap();
+    })
+    .await;
+    let browser = Browser::of(&home, &key).await;
+    let page = browser.text(&home, "/jobs/job-50").await;
+    assert!(page.contains("2 of 3 tasks") && page.contains("/jobs/job-50/results.zip"), "{page}");
+    let answer = browser.get(&home, "/jobs/job-50/results.zip").await;
+    assert_eq!(told(&answer, "content-disposition"), "attachment; filename=\"job-50-results.zip\"");
+    let bytes = answer.bytes().await.unwrap();
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(&bytes[..])).unwrap();
+    for (name, wanted) in
+        [("1-Main_Take_../0001/deep/note.txt", &one), ("1-Main_Take_../0002/deep/note.txt", &two)]
+    {
+        let mut text = Vec::new();
+        std::io::Read::read_to_end(&mut zip.by_name(name).unwrap(), &mut text).unwrap();
+        assert_eq!(&text, wanted);
+    }
+    assert_eq!(zip.len(), 2);
+    for absent in ["pictures.zip", "raw.zip"] {
+        let path = format!("/jobs/job-50/{absent}");
+        assert_eq!(browser.get(&home, &path).await.status(), StatusCode::NOT_FOUND, "{absent}");
+    }
+    home.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_sees_anything_of_it() {
     let (home, _, _) = a_job().await;
@@ -108,6 +156,7 @@ async fn nobody_else_sees_anything_of_it() {
         "/thumbs/1",
         "/pictures.zip",
         "/raw.zip",
+        "/results.zip",
         "/tasks/task-50001/log",
     ] {
         let path = format!("/jobs/job-50{path}");

@@ -7,8 +7,8 @@ use super::{
 use crate::{app::App, background::retention, error::ApiError, view};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tatau_model::{
-    Address, Clock, Job, JobKind, JobState, Millis, OutputFile, RenderSpec, SystemClock, TaskId, TaskState,
-    Work, card::CardClass,
+    Address, BundleSpec, Clock, Job, JobKind, JobState, Millis, OutputFile, RenderSpec, SystemClock, TaskId,
+    TaskState, Work, card::CardClass,
 };
 
 /// Longest name of a machine on a page, characters.
@@ -223,6 +223,21 @@ impl Board {
     /// Accepted results.
     pub(super) fn files(&self) -> impl Iterator<Item = &OutputFile> {
         self.pieces.values().flat_map(|piece| &piece.files)
+    }
+
+    /// Accepted results of a bundle, called as their places among all.
+    pub(super) fn placed(&self, spec: &BundleSpec) -> Vec<OutputFile> {
+        let of = |piece: &Piece| match piece.work {
+            Work::Task { step, index } => {
+                let place = |file: &OutputFile| OutputFile {
+                    name: spec.place(step, index, &file.name),
+                    ..file.clone()
+                };
+                piece.files.iter().map(place).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.pieces.values().flat_map(of).collect()
     }
 
     /// A machine's name and its card's class.

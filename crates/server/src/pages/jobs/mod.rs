@@ -40,4 +40,5 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/jobs/{id}/thumbs/{frame}", get(files::thumb))
         .route("/jobs/{id}/pictures.zip", get(zip::pictures))
         .route("/jobs/{id}/raw.zip", get(zip::raw))
+        .route("/jobs/{id}/results.zip", get(zip::results))
 }

@@ -81,6 +81,9 @@ struct Results {
     pictures_bytes: String,
     raw: usize,
     raw_bytes: String,
+    /// Files of a bundle's tasks, of whatever kind; 0 for a film.
+    files: usize,
+    files_bytes: String,
     video: Option<String>,
     ended: bool,
     /// Until when the files stay.
@@ -201,9 +204,15 @@ fn news(board: &Board) -> News {
 
 fn results(board: &Board) -> Results {
     let all = || board.pieces.values().flat_map(|piece| &piece.files);
+    let bundle = matches!(board.job.kind, JobKind::Bundle(_));
     let of = |wanted: Kind| {
-        let fitting = || all().filter(|file| kind(&file.name) == Some(wanted));
+        let fitting = || all().filter(|file| !bundle && kind(&file.name) == Some(wanted));
         (fitting().count(), words::bytes(fitting().map(|file| file.bytes).sum()))
+    };
+    let (files, files_bytes) = if bundle {
+        (all().count(), words::bytes(all().map(|file| file.bytes).sum()))
+    } else {
+        (0, String::new())
     };
     let (pictures, pictures_bytes) = of(Kind::Picture);
     let (raw, raw_bytes) = of(Kind::Raw);
@@ -214,6 +223,8 @@ fn results(board: &Board) -> Results {
         pictures_bytes,
         raw,
         raw_bytes,
+        files,
+        files_bytes,
         video: video.map(|file| words::bytes(file.bytes)),
         ended: board.job.state.is_ended(),
         kept: board.kept_until.map(words::utc),

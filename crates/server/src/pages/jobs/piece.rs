@@ -54,7 +54,7 @@ impl Piece {
             state: task.state,
             lost: attempts.iter().filter(|a| lost(a)).count(),
             worker: attempts.last().and_then(worker),
-            files: accepted.map_or_else(Vec::new, |a| wanted(&a.outputs)),
+            files: accepted.map_or_else(Vec::new, |a| wanted(&task.work, &a.outputs)),
             news: attempts.iter().filter_map(|a| Some((a.id, news(&label, a, &audits)?))).collect(),
             done: accepted.filter(|a| a.copy_of.is_none()).map(|a| Done {
                 node: a.node,
@@ -68,9 +68,10 @@ impl Piece {
     }
 }
 
-/// Results that a buyer wants; reports and traces are the platform's.
-fn wanted(outputs: &[OutputFile]) -> Vec<OutputFile> {
-    outputs.iter().filter(|f| super::files::kind(&f.name).is_some()).cloned().collect()
+/// Results that a buyer wants; reports and traces are the platform's. Of a bundle's task everything is its buyer's.
+fn wanted(work: &Work, outputs: &[OutputFile]) -> Vec<OutputFile> {
+    let all = matches!(work, Work::Task { .. });
+    outputs.iter().filter(|f| all || super::files::kind(&f.name).is_some()).cloned().collect()
 }
 
 fn lost(attempt: &Attempt) -> bool {

@@ -1,4 +1,4 @@
-//! `GET /jobs/{id}/pictures.zip` and `/raw.zip`: all accepted results as one file, stored as they are, made while it is read.
+//! `GET /jobs/{id}/pictures.zip`, `/raw.zip` and, of a bundle, `/results.zip`: all accepted results as one file, stored as they are, made while it is read.
 
 use super::files::{Kind, kind};
 use crate::{
@@ -45,6 +45,22 @@ pub(crate) async fn raw(
     archive(state.0, &id, member, "raw", |kind| kind == Kind::Raw).await
 }
 
+/// What a bundle's tasks left, in the folders that `tatau sync` makes.
+pub(crate) async fn results(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    member: Member,
+) -> Result<Response, PageError> {
+    let id: JobId = crate::routes::id(&id)?;
+    let job = view::own_job(&app, id, member.owner).await?;
+    let JobKind::Bundle(spec) = job.kind.clone() else {
+        return Err(ApiError::not_found(format!("{id} is no bundle; its page has its pictures")).into());
+    };
+    let watched = app.boards.of(&app, job).await?;
+    let files = watched.board.lock().await.placed(&spec);
+    stream_all(&app, id, "results", files).map_err(Into::into)
+}
+
 async fn archive(
     app: Arc<App>,
     id: &str,
@@ -58,15 +74,18 @@ async fn archive(
         return Err(ApiError::not_found(format!("{id} has no frames")).into());
     }
     let watched = app.boards.of(&app, job).await?;
-    let mut files: Vec<OutputFile> = {
+    let files: Vec<OutputFile> = {
         let board = watched.board.lock().await;
         board.files().filter(|file| kind(&file.name).is_some_and(&wanted)).cloned().collect()
     };
+    stream_all(&app, id, what, files).map_err(Into::into)
+}
+
+fn stream_all(app: &App, id: JobId, what: &str, mut files: Vec<OutputFile>) -> Result<Response, ApiError> {
     if files.is_empty() {
         return Err(ApiError::not_found(format!(
-            "{id} has no results yet; frames appear as they pass their checks"
-        ))
-        .into());
+            "{id} has no results yet; they appear as they pass their checks"
+        )));
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let room = ROOM.try_acquire().map_err(|_| {
