@@ -3,6 +3,7 @@
 use crate::error::BlobError;
 use crate::store::Limits;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tatau_model::Address;
 use tokio::sync::Notify;
@@ -32,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) hasher: Mutex<blake3::Hasher>,
     /// Told when the upload has grown or has ended.
     pub(crate) grown: Notify,
+    /// The disk did not take bytes of it, and says so once only: it begins anew.
+    pub(crate) spoilt: AtomicBool,
 }
 
 struct Upload {

@@ -7,6 +7,7 @@ use crate::store::BlobStore;
 use crate::upload::key;
 use bytes::Bytes;
 use std::fs::File;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tatau_api::platform::UploadState;
 use tatau_model::{Address, BlobId};
@@ -91,10 +92,37 @@ impl BlobStore {
             let Ok(_permit) = store.inner.pipeline.settling.try_acquire() else { return };
             // Finished meanwhile, and durable then.
             let Ok(file) = File::open(store.partial(&name)) else { return };
-            if file.sync_data().is_err() {
-                // Said once by the system, and not again when the upload ends: it begins anew instead of trusting these bytes.
-                let _ = store.drop_spoilt(&name);
+            if file.sync_data().is_err()
+                && let Some(place) = store.state().uploads.place(&name)
+            {
+                place.spoilt.store(true, Ordering::Release);
             }
         });
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    #[tokio::test]
+    async fn what_the_disk_refused_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = BlobStore::open(dir.path(), Limits::default()).unwrap();
+        let (data, by) = (Bytes::from(vec![7; 1_000]), Address([1; 20]));
+        let (id, bytes) = (BlobId(*blake3::hash(&data).as_bytes()), data.len() as u64);
+        let put = async |from: usize, to: usize| {
+            let chunk = data.slice(from..to);
+            store.put_chunk_in_turn(&id, bytes, &by, Standing::Stranger, from as u64, chunk).await.unwrap()
+        };
+        assert_eq!(put(0, 500).await.have, 500);
+        let place = store.state().uploads.place(&key(&id, bytes, &by)).unwrap();
+        place.spoilt.store(true, Ordering::Release);
+        assert_eq!(put(500, 1_000).await.have, 0, "it would have been whole");
+        assert!(!store.contains(&id).unwrap() && store.used_bytes() == 0);
+        put(0, 500).await;
+        assert!(put(500, 1_000).await.complete);
     }
 }

@@ -10,6 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 use tatau_api::platform::UploadState;
 use tatau_model::{Address, BlobId};
@@ -195,6 +196,10 @@ impl BlobStore {
             };
         };
         let mut hasher = place.hasher.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.spoilt.load(Ordering::Acquire) {
+            self.drop_locked(&name)?;
+            return Err(BlobError::NoUpload(*id));
+        }
         let path = self.partial(&name);
         let failed = || BlobError::io("written", &path);
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
@@ -232,19 +237,28 @@ impl BlobStore {
             return Ok(UploadState { have: now, complete: false });
         }
         let known = (hasher.count() == now).then(|| BlobId(*hasher.finalize().as_bytes()));
-        self.finish(id, bytes, &name, &file, known)
+        let finished = self.check_whole(id, bytes, &name, &file, known);
+        if place.spoilt.load(Ordering::Acquire) {
+            self.drop_locked(&name)?;
+            return Err(BlobError::NoUpload(*id));
+        }
+        finished?;
+        let installed = self.install(&path, id, bytes);
+        self.state().uploads.remove(&name);
+        installed?;
+        Ok(UploadState { have: bytes, complete: true })
     }
 
-    /// The upload is whole: check it, make it durable, name it. `known` is the hash of what was written, where this process
+    /// The upload is whole: check it, make it durable. `known` is the hash of what was written, where this process
     /// wrote all of it.
-    fn finish(
+    fn check_whole(
         &self,
         id: &BlobId,
         bytes: u64,
         name: &str,
         file: &File,
         known: Option<BlobId>,
-    ) -> Result<UploadState, BlobError> {
+    ) -> Result<(), BlobError> {
         let path = self.partial(name);
         let failed = || BlobError::io("read", &path);
         let found = if let Some(found) = known {
@@ -263,10 +277,7 @@ impl BlobStore {
         if self.limits().durable {
             file.sync_all().map_err(failed())?;
         }
-        let installed = self.install(&path, id, bytes);
-        self.state().uploads.remove(name);
-        installed?;
-        Ok(UploadState { have: bytes, complete: true })
+        Ok(())
     }
 
     pub(crate) fn partial(&self, name: &str) -> PathBuf {
@@ -277,13 +288,6 @@ impl BlobStore {
     fn drop_upload(&self, name: &str) -> Result<bool, BlobError> {
         let Some(place) = self.state().uploads.place(name) else { return Ok(false) };
         let Ok(_writing) = place.hasher.try_lock() else { return Ok(false) };
-        self.drop_locked(name)
-    }
-
-    /// Removes an unfinished upload whose bytes the disk did not take, as soon as nobody writes to it.
-    pub(crate) fn drop_spoilt(&self, name: &str) -> Result<bool, BlobError> {
-        let Some(place) = self.state().uploads.place(name) else { return Ok(false) };
-        let _writing = place.hasher.lock().unwrap_or_else(PoisonError::into_inner);
         self.drop_locked(name)
     }
 

@@ -132,7 +132,8 @@ impl Client {
             }
             let Some((answer, end, sent, took)) = flying.next().await else { continue };
             state = answer?;
-            packing.learn(sent, took);
+            // Those under way at the same time shared the line.
+            packing.learn(sent * (flying.len() + 1), took);
             if state.have >= end || state.complete {
                 at_once = (at_once + 1).min(IN_FLIGHT);
                 size = match took {

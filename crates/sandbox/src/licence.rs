@@ -22,10 +22,14 @@ use tokio::task::JoinSet;
 pub(crate) const FOLDER: &str = "licence";
 /// Ports of one server.
 pub const MOST_PORTS: usize = 8;
+/// A session may not listen on lower ones.
+const LEAST_PORT: u16 = 1024;
 /// Connections at once through one door.
 const CONNECTIONS: usize = 64;
 /// Time for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Time until a connection that could not be taken is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Bytes that one connection carries each way; licences are small.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -50,10 +54,10 @@ impl Licence {
             return Err("the licence server is a host's name or an IPv4 address".into());
         }
         let ports: Option<Vec<u16>> =
-            ports.split(',').map(|port| port.parse().ok().filter(|p| *p > 0)).collect();
+            ports.split(',').map(|port| port.parse().ok().filter(|p| *p >= LEAST_PORT)).collect();
         let ports = ports.filter(|ports| ports.len() <= MOST_PORTS);
-        let ports =
-            ports.ok_or(format!("a licence server has 1 to {MOST_PORTS} ports between 1 and 65535"))?;
+        let ports = ports
+            .ok_or(format!("a licence server has 1 to {MOST_PORTS} ports between {LEAST_PORT} and 65535"))?;
         Ok(Self { host: host.to_owned(), ports })
     }
 
@@ -111,7 +115,15 @@ async fn hold(door: UnixListener, host: String, port: u16) {
     let mut through = JoinSet::new();
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let Ok((inside, _)) = door.accept().await else { return };
+        let inside = match door.accept().await {
+            Ok((inside, _)) => inside,
+            Err(error) => {
+                // Out of file descriptors, or a program that left: wait and go on.
+                tracing::warn!(host, port, %error, "a way to the licence server could not be opened");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
         while through.try_join_next().is_some() {}
         let host = host.clone();
         through.spawn(async move {
@@ -148,7 +160,11 @@ pub(crate) async fn listen_inside() -> io::Result<()> {
         let Some(port) = port else { continue };
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         tokio::spawn(async move {
-            while let Ok((program, _)) = listener.accept().await {
+            loop {
+                let Ok((program, _)) = listener.accept().await else {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                };
                 let door = door.clone();
                 tokio::spawn(async move {
                     if let Ok(outside) = UnixStream::connect(&door).await {
@@ -174,6 +190,7 @@ mod tests {
             "host",
             "host:",
             "host:0",
+            "host:80",
             "host:70000",
             ":5053",
             "a b:1",

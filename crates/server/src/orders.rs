@@ -130,14 +130,14 @@ async fn files(app: &App, sources: Vec<Source>) -> Result<Vec<OrderFile>, ApiErr
     // Of tasks that name their files alike the last one's is found.
     let mut files = BTreeMap::new();
     for Source { name, attempt } in sources {
-        let outputs = attempts.get(&attempt).map_or(&[][..], |made| &made.outputs);
-        let asked = |f: &&OutputFile| name.as_ref().is_none_or(|name| f.name == *name);
-        let before = files.len();
-        files.extend(outputs.iter().filter(asked).map(|f| (f.name.clone(), (f.blob, f.bytes))));
-        if name.is_some() && files.len() == before {
-            let name = name.unwrap_or_default();
-            return Err(ApiError::internal(&format!("{name} of accepted {attempt} is not on record")));
+        let lacks =
+            |what: &str| ApiError::internal(&format!("{what} of accepted {attempt} is not on record"));
+        let outputs = &attempts.get(&attempt).ok_or_else(|| lacks("the result"))?.outputs;
+        if let Some(name) = name.as_ref().filter(|name| !outputs.iter().any(|f| f.name == **name)) {
+            return Err(lacks(name));
         }
+        let asked = |f: &&OutputFile| name.as_ref().is_none_or(|name| f.name == *name);
+        files.extend(outputs.iter().filter(asked).map(|f| (f.name.clone(), (f.blob, f.bytes))));
     }
     // Where one task left a file and another a folder of that name, the file is found.
     let below_file = |name: &str| name.match_indices('/').any(|(at, _)| files.contains_key(&name[..at]));

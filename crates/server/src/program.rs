@@ -65,7 +65,8 @@ fn steps(of: &[Step]) -> Result<Vec<BundleStep>, ApiError> {
                 shown(&step.name)
             )));
         }
-        let after = after.into_iter().map(|other| u16::try_from(other).unwrap_or(u16::MAX)).collect();
+        let after = after.into_iter().map(u16::try_from).collect::<Result<_, _>>();
+        let after = after.map_err(|e| ApiError::internal(&e))?;
         let tasks = u32::try_from(step.tasks).map_err(|e| ApiError::internal(&e))?;
         steps.push(BundleStep { name: step.name.clone(), tasks, after });
     }

@@ -70,7 +70,7 @@ fn needs(job: &Job) -> String {
     match job.machines.who {
         Who::Any => {}
         Who::Trusted => needs.push("your trust".to_owned()),
-        Who::Own => needs.push("your own key".to_owned()),
+        Who::Own => needs.push("a machine of your own".to_owned()),
     }
     needs.join(", ")
 }

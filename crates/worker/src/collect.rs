@@ -58,7 +58,7 @@ pub fn check_names(work: &Work, names: &[String]) -> Result<(), Fault> {
     }
 }
 
-/// Of a bundle's task: some files, all in the outputs' folder itself.
+/// Of a bundle's task: some files, none with a name that the platform would refuse.
 fn check_unknown(names: &[String]) -> Result<(), Fault> {
     if let Some(name) = names.iter().find(|name| !is_output_name(name)) {
         return Err(bad(format!("the task left {name}; {OUTPUT_NAMES}")));

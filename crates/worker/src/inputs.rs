@@ -15,6 +15,7 @@ use tatau_blobs::{BlobError, Cache, Manifest, ManifestFile, Placing, manifest::M
 use tatau_client::ClientError;
 use tatau_model::{BlobId, JobId, Order, SessionOrder};
 use tatau_sandbox::{Doors, Licence};
+use tatau_workload::trace::is_output_name;
 
 /// Blobs named in one request for grants; small, so that grants do not expire before they are used.
 const GRANTS: usize = 256;
@@ -313,7 +314,7 @@ fn check(holder: &str, order: &Order) -> Result<(), Fault> {
     };
     if !plain(holder)
         || order.files.len() > MOST_FILES
-        || !order.files.iter().all(|f| f.name.split('/').all(plain))
+        || !order.files.iter().all(|f| is_output_name(&f.name))
     {
         return bad("the order names its files in a way that this node refuses");
     }

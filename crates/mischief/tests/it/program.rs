@@ -194,7 +194,7 @@ fn bundles_of_other_farms_run_unchanged_where_their_program_is() {
     let frames: Vec<&str> = sheet.lines().filter(|line| line.starts_with("frame ")).collect();
     assert_eq!(frames.len(), 6, "{sheet}");
     // Every session of the program had its seat: the provider's, and a validator's or two.
-    assert!((2..=6).contains(&seats.load(Ordering::SeqCst)), "{seats:?}");
+    assert!(seats.load(Ordering::SeqCst) >= 2, "{seats:?}");
     let job = house.jobs().into_iter().find(|job| matches!(job.kind, JobKind::Bundle(_))).unwrap();
     assert_eq!(job.environment, "host:cinema4d@2025");
     let view = house.job(job.id);
