@@ -78,6 +78,14 @@ impl NodeFlags {
 
     /// The node that the flags describe.
     pub fn options(&self, context: &Context) -> anyhow::Result<NodeOptions> {
+        // Before any key is made.
+        let lent = |name: &str| self.programs.iter().any(|(lent, _)| program_of(lent) == Some(name));
+        if let Some((name, _)) = self.licences.iter().find(|(name, _)| !lent(name)) {
+            return Err(Ended::usage(format!(
+                "--licence names {name}, which is not lent; name it with --program {name}=FOLDER too"
+            ))
+            .into());
+        }
         let folder = context.data()?.join("node");
         // A machine in somebody's fleet needs no owner's key, and must not make one.
         let fleet = self.join.is_some() || Joined::in_folder(&folder)?.is_some();
@@ -92,13 +100,6 @@ impl NodeFlags {
         }
         node.programs = self.programs.iter().cloned().collect();
         node.licences = self.licences.iter().cloned().collect();
-        let lent = |name: &String| node.programs.keys().any(|lent| program_of(lent) == Some(name));
-        if let Some(name) = node.licences.keys().find(|name| !lent(name)) {
-            return Err(Ended::usage(format!(
-                "--licence names {name}, which is not lent; name it with --program {name}=FOLDER too"
-            ))
-            .into());
-        }
         node.blob_cap_bytes = self.cache_gib.map_or(node.blob_cap_bytes, |gib| gib << 30);
         if let Some(name) = &self.name {
             let plain = !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control);

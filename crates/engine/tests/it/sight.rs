@@ -1,19 +1,9 @@
 //! Who may see a scene: the market, those whom the buyer trusts, the buyer's own machines; and whose machines come first.
 
-use crate::world::{Character, World};
+use crate::world::World;
 use std::collections::BTreeSet;
 use tatau_engine::{Event, NewJob, Reply};
 use tatau_model::{AccountKey, Address, Amount, JobId, Machines, Preview, Who};
-
-fn a_world(seed: u64) -> World {
-    let mut world = World::new(seed);
-    world.populate(&[Character::Honest, Character::Honest], 3);
-    // Cards are measured first.
-    while world.state.nodes().any(|node| node.cards.iter().any(|card| card.score_milli.is_none())) {
-        world.work_and_wait();
-    }
-    world
-}
 
 fn machines(who: Who) -> Machines {
     Machines { who, own_first_ms: 0 }
@@ -38,7 +28,7 @@ fn run(world: &mut World, id: JobId) -> (BTreeSet<Address>, BTreeSet<Address>) {
 
 #[test]
 fn what_is_for_own_machines_alone_is_free_unchecked_and_nobodys_record() {
-    let mut world = a_world(31);
+    let mut world = World::measured(31, 3);
     let own = world.providers()[0].1;
     let purse = |world: &World| world.state.books.balance(&AccountKey::available(own));
     let before = (purse(&world), world.state.account(&own).cloned());
@@ -54,7 +44,7 @@ fn what_is_for_own_machines_alone_is_free_unchecked_and_nobodys_record() {
 
 #[test]
 fn what_is_for_the_trusted_goes_to_them_also_to_be_checked() {
-    let mut world = a_world(32);
+    let mut world = World::measured(32, 3);
     let (buyer, friend) = (world.buyer(), world.providers()[1].1);
     let order = |world: &mut World| {
         let order = world.order(4, Preview::None);
@@ -86,7 +76,7 @@ fn what_is_for_the_trusted_goes_to_them_also_to_be_checked() {
 
 #[test]
 fn trust_is_for_other_accounts_that_exist() {
-    let mut world = a_world(33);
+    let mut world = World::measured(33, 3);
     let owner = world.buyer();
     let trust = |account| Event::Trust { owner, account, trusted: true };
     assert_eq!(world.try_event(trust(owner)).unwrap_err().code, "invalid");
@@ -95,7 +85,7 @@ fn trust_is_for_other_accounts_that_exist() {
 
 #[test]
 fn the_market_waits_for_own_machines_as_long_as_their_owner_says() {
-    let mut world = a_world(34);
+    let mut world = World::measured(34, 3);
     let ((own_node, own), (other_node, _)) = (world.providers()[0], world.providers()[1]);
     let order = world.order(4, Preview::None);
     let wait = Machines { who: Who::Any, own_first_ms: 60_000 };

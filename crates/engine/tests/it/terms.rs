@@ -1,17 +1,8 @@
 //! Terms of a job that runs: how much it may cost, how much it matters, when it is wanted.
 
-use crate::world::{Character, World};
+use crate::world::World;
 use tatau_engine::{Event, NewJob, Reply, Terms};
 use tatau_model::{AccountKey, Address, Amount, JobId, Millis, Preview, Purpose, Strategy};
-
-fn a_world(seed: u64) -> World {
-    let mut world = World::new(seed);
-    world.populate(&[Character::Honest, Character::Honest], 2);
-    while world.state.nodes().any(|node| node.cards.iter().any(|card| card.score_milli.is_none())) {
-        world.work_and_wait();
-    }
-    world
-}
 
 fn edit(job: JobId, by: Address, terms: Terms) -> Event {
     Event::EditJob { job, by, terms }
@@ -28,7 +19,7 @@ fn lease(world: &mut World, node: Address, warm: &[JobId]) -> Vec<JobId> {
 
 #[test]
 fn the_cap_follows_the_buyer_as_far_as_the_money_is_free() {
-    let mut world = a_world(41);
+    let mut world = World::measured(41, 2);
     let (buyer, other) = (world.buyer(), world.providers()[0].1);
     let id = world.submit_render(4).expect("a job");
     let purse = |world: &World| world.state.books.balance(&AccountKey::available(buyer));
@@ -60,7 +51,7 @@ fn the_cap_follows_the_buyer_as_far_as_the_money_is_free() {
 
 #[test]
 fn what_matters_more_to_its_owner_comes_first_and_before_nobody_else() {
-    let mut world = a_world(42);
+    let mut world = World::measured(42, 2);
     let (buyer, other) = (world.buyer(), world.validator_owner(0));
     let first = world.submit_render(4).expect("a job");
     let order = world.order(4, Preview::None);
@@ -77,7 +68,7 @@ fn what_matters_more_to_its_owner_comes_first_and_before_nobody_else() {
 
 #[test]
 fn a_scene_goes_only_to_cards_that_can_hold_it() {
-    let mut world = a_world(44);
+    let mut world = World::measured(44, 2);
     let [(one, _), ..] = world.providers()[..] else { panic!("two providers") };
     let has = world.state.node(&one).unwrap().cards[0].memory_mib;
     let order = world.order(2, Preview::None);
@@ -90,7 +81,7 @@ fn a_scene_goes_only_to_cards_that_can_hold_it() {
 
 #[test]
 fn a_job_that_would_be_late_takes_what_its_money_pays() {
-    let mut world = a_world(43);
+    let mut world = World::measured(43, 2);
     let buyer = world.buyer();
     let dear = world.providers()[1].0;
     let mut offer = world.state.node(&dear).unwrap().offer.clone();

@@ -1,17 +1,8 @@
 //! A job that nobody works on says why.
 
-use crate::world::{Character, World};
+use crate::world::World;
 use tatau_engine::{NewJob, Waiting};
 use tatau_model::{JobId, Preview};
-
-fn a_world(seed: u64) -> World {
-    let mut world = World::new(seed);
-    world.populate(&[Character::Honest, Character::Honest], 3);
-    while world.state.nodes().any(|node| node.cards.iter().any(|card| card.score_milli.is_none())) {
-        world.work_and_wait();
-    }
-    world
-}
 
 /// What is said of the job in the next two minutes, each word once, as long as nobody works on it.
 fn said(world: &mut World, id: JobId) -> Vec<Option<Waiting>> {
@@ -29,7 +20,7 @@ fn said(world: &mut World, id: JobId) -> Vec<Option<Waiting>> {
 
 #[test]
 fn who_waits_for_a_program_that_nobody_has_is_told_so() {
-    let mut world = a_world(51);
+    let mut world = World::measured(51, 3);
     let order = world.order(2, Preview::None);
     let id = world.place(NewJob { environment: "host:cinema4d@2025".into(), ..order }).expect("a job");
     assert_eq!(said(&mut world, id), [None, Some(Waiting::NoMachine)]);
@@ -37,7 +28,7 @@ fn who_waits_for_a_program_that_nobody_has_is_told_so() {
 
 #[test]
 fn who_is_blocked_by_everybody_is_told_so_and_not_once_they_work() {
-    let mut world = a_world(52);
+    let mut world = World::measured(52, 3);
     for provider in 0..2 {
         world.change_offer(provider, true, &[]);
     }

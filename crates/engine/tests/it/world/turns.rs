@@ -11,6 +11,16 @@ use tatau_model::{
 use tatau_workload::{trace, units};
 
 impl World {
+    /// Two honest providers and so many validators, with every card measured.
+    pub fn measured(seed: u64, validators: usize) -> Self {
+        let mut world = Self::new(seed);
+        world.populate(&[Character::Honest, Character::Honest], validators);
+        while world.state.nodes().any(|node| node.cards.iter().any(|card| card.score_milli.is_none())) {
+            world.work_and_wait();
+        }
+        world
+    }
+
     /// A moment passes; everybody does their part.
     pub fn work_and_wait(&mut self) {
         self.providers_work();
