@@ -33,7 +33,7 @@ def prepare(session, wanted):
 
 def render(session, request, folder):
     scene = prepare(session, {key: request.get(key) for key in KEYS})
-    result = frames.whole_frame(session, scene, {}, folder, 1)
+    result = frames.whole_frame(session, scene, {"device": request.get("device")}, folder, 1)
     return {**result, "seed": request["seed"]}
 
 

@@ -23,6 +23,7 @@ KINDS = {  # kind: (module, function)
     "stitch": ("tiles", "stitch"),
     "crops": ("crops", "crops"),
     "benchmark": ("benchmark", "render"),
+    "check_device": ("device_check", "check"),
     "inspect": ("inspection", "inspect"),
     "finish": ("finish", "finish"),
     "video": ("video", "video"),

@@ -11,7 +11,7 @@ class Restored:
               "border_max_x", "border_min_y", "border_max_y", "use_persistent_data", "filepath", "use_compositing", "use_sequencer", *STAMPS)
     IMAGE = ("media_type", "file_format", "color_mode", "color_depth", "exr_codec", "use_exr_interleave", "views_format")
     STEREO = ("display_mode", "use_squeezed_frame")
-    CYCLES = ("samples", "seed", "use_animated_seed", "use_denoising")
+    CYCLES = ("samples", "seed", "use_animated_seed", "use_denoising", "device")
     LAYER = ("denoising_store_passes", "pass_render_time")
 
     def __init__(self, scene):

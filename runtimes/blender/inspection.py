@@ -87,7 +87,7 @@ def warnings(scene):
     if scene.render.image_settings.file_format in ("FFMPEG", "JPEG"):
         found.append(("format", "The scene's own file format is not used; frames come as PNG, the animation as H.264 video."))
     if cycles and scene.cycles.device == "GPU":
-        found.append(("device", "The scene is set to render on a GPU; here it is rendered on processors."))
+        found.append(("device", "The scene is set to render on a GPU; it is rendered on processors unless you ask for graphics cards."))
     if scene.render.use_persistent_data:
         found.append(("persistent_data", "Persistent Data is on; it is left out, so that every frame can be checked alone."))
     if scene.render.use_multiview and scene.render.image_settings.views_format != "STEREO_3D":

@@ -1,6 +1,6 @@
-"""Renders frames and parts of frames of the open scene with Cycles on the CPU, to float pixels.
+"""Renders frames and parts of frames of the open scene with Cycles, to float pixels.
 
-Owns how a frame is frozen: threads, no compositing, no sequencer, no denoiser, the whole frame or an exact crop.
+Owns how a frame is frozen: device, threads, no compositing, no sequencer, no denoiser, the whole frame or an exact crop.
 """
 
 import os
@@ -9,6 +9,7 @@ import time
 
 from blender import bpy, threads
 
+import devices
 import frozen
 import passes
 import pixels
@@ -64,7 +65,7 @@ def freeze(scene, request):
     if not (SIZE_MIN <= width <= SIZE_MAX and SIZE_MIN <= height <= SIZE_MAX) or width * height > PIXELS_MAX:
         raise Fault("frame_size", f"A frame of {width}×{height} pixels cannot be rendered here; choose {SIZE_MIN} to {SIZE_MAX} pixels a side.")
     passes.freeze(scene)
-    cycles.device = "CPU"
+    devices.choose(scene, request)
     render.threads_mode, render.threads = "FIXED", threads()
     render.use_compositing = render.use_sequencer = render.use_stamp = False
     render.use_persistent_data = False

@@ -205,8 +205,14 @@ mod tests {
 
     #[test]
     fn an_hours_pay_is_price_times_score_less_the_fee() {
-        let mut card =
-            Card { kind: CardKind::Cpu, name: "x".into(), memory_mib: 1, threads: 1, score_milli: Some(40) };
+        let mut card = Card {
+            kind: CardKind::Cpu,
+            name: "x".into(),
+            memory_mib: 1,
+            threads: 1,
+            devices: vec![],
+            score_milli: Some(40),
+        };
         assert_eq!(earns_an_hour(&card, Amount::tatau(1), 50_000), Some(Amount(38_000_000)));
         card.score_milli = None;
         assert_eq!(earns_an_hour(&card, Amount::tatau(1), 50_000), None, "not measured is not zero");

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tatau_model::{Amount, BlobId, Job, JobId, Machines, Millis, OutputFile, Strategy, TaskId, Who, Work};
+use tatau_model::{
+    Amount, BlobId, Device, Job, JobId, Machines, Millis, OutputFile, Strategy, TaskId, Who, Work,
+};
 
 /// `POST /v1/jobs`. For an inspection `template` and `inspection` are absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -35,6 +37,10 @@ pub struct SubmitJob {
     pub preview: bool,
     /// Card class; absent is any.
     pub class: Option<String>,
+    /// What renders the frames, and checks them: `cpu` (absent), `cuda`, `optix` or `hip`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub device: Device,
     /// How offers are chosen.
     #[serde(default)]
     #[schema(value_type = String)]
@@ -109,6 +115,10 @@ pub struct QuoteRequest {
     /// How frames are cut, as in the order.
     #[serde(default)]
     pub tiles: String,
+    /// What is to render the frames, as in the order.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub device: Device,
 }
 
 /// Price and time on one class of card under one strategy.

@@ -11,4 +11,4 @@ mod tolerance;
 
 pub use decide::{Decision, Judged, decide};
 pub use policy::{AuditNeed, need};
-pub use tolerance::{Tolerance, verdict};
+pub use tolerance::{Tolerance, is_measured, verdict};

@@ -1,6 +1,6 @@
 //! Tolerances per kind of work, and the verdict on one measurement.
 
-use tatau_model::{AuditWork, Measurement, Verdict, Work};
+use tatau_model::{AuditWork, Device, Measurement, Verdict, Work};
 
 /// What still counts as the same result; shares in ppm of the compared values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,14 @@ impl Tolerance {
             (AuditWork::Crops { .. }, _) => Self::CROPS,
             (AuditWork::Rerun, _) => Self::RERUN,
         }
+    }
+}
+
+/// Was it measured how far honest results of this device differ? Where not, a contradiction costs the pay, and nobody's stake.
+pub fn is_measured(device: Device) -> bool {
+    match device {
+        Device::Cpu => true,
+        Device::Cuda | Device::Optix | Device::Hip => false,
     }
 }
 

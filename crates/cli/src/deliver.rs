@@ -13,7 +13,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use tatau_api::EditJob;
 use tatau_client::Client;
-use tatau_model::{Amount, JobId, JobKind, JobState, Machines, Strategy, Who};
+use tatau_model::{Amount, Device, JobId, JobKind, JobState, Machines, Strategy, Who};
 use tatau_submit::{
     Asked, AssetSet, Choice, Closed, Event, Order, Scene, SubmitError, Synced, Target, Tiles, Watch,
 };
@@ -29,6 +29,7 @@ pub struct Wish {
     pub yes: bool,
     pub max_price: Option<Amount>,
     pub class: Option<String>,
+    pub device: Device,
     pub strategy: Strategy,
     pub machines: Machines,
     pub video: bool,
@@ -62,7 +63,7 @@ pub async fn deliver(wish: Wish, context: &Context) -> anyhow::Result<()> {
     let job = match before {
         Some(job) => {
             let same = job.inputs == Some(closed.inputs)
-                && matches!(&job.kind, JobKind::Render(spec) if spec.frames == frames && spec.video == wish.video);
+                && matches!(&job.kind, JobKind::Render(spec) if spec.frames == frames && spec.video == wish.video && spec.device == wish.device);
             if !same {
                 return Err(occupied(&wish.out, job.id).into());
             }
@@ -118,8 +119,9 @@ async fn known_job(
         target.forget_job()?;
         return Ok(None);
     }
-    let other =
-        |spec: &tatau_model::RenderSpec| wish.frames.as_ref().is_some_and(|frames| *frames != spec.frames);
+    let other = |spec: &tatau_model::RenderSpec| {
+        wish.frames.as_ref().is_some_and(|frames| *frames != spec.frames) || wish.device != spec.device
+    };
     if matches!(&job.kind, JobKind::Render(spec) if other(spec)) {
         return Err(occupied(&wish.out, id).into());
     }
@@ -147,10 +149,16 @@ async fn buy(
         who: wish.machines.who,
         fresh: wish.fresh,
         tiles: wish.tiles,
+        device: wish.device,
     };
     let asking = tatau_submit::quote(client, closed, asked);
     let quote = stop.unless(unpaid, asking).await??;
-    let choice = Choice { class: wish.class.clone(), strategy: wish.strategy, max_price: wish.max_price };
+    let choice = Choice {
+        class: wish.class.clone(),
+        device: wish.device,
+        strategy: wish.strategy,
+        max_price: wish.max_price,
+    };
     let picked = tatau_submit::choose(&quote, &choice);
     told.done();
     describe(closed, frames, context);
@@ -214,6 +222,7 @@ async fn buy(
         fresh: wish.fresh,
         tiles: quote.tiles.clone(),
         class: wish.class.clone(),
+        device: wish.device,
         strategy: wish.strategy,
         machines: wish.machines,
         cap,

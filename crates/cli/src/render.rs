@@ -9,7 +9,7 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 use tatau_api::EditJob;
-use tatau_model::{Amount, Machines, Millis, Strategy, Who, card};
+use tatau_model::{Amount, Device, Machines, Millis, Strategy, Who, card};
 use tatau_submit::{AssetSet, BundleFolder, Scene, Tiles};
 use tatau_workload::runtime;
 
@@ -24,6 +24,7 @@ use tatau_workload::runtime;
   tatau render scene.blend --frames 1-24 --out frames
   tatau render scene.blend --frames 1-100:2,200 --out frames --yes --max-price 5
   tatau render scene.blend --class rtx-3090 --strategy fastest --no-video --out frames
+  tatau render scene.blend --device optix --out frames    on graphics cards
   tatau render scene.blend --own-first 30 --out frames    the market gets what your machines have not begun in 30 minutes
   tatau render poster.blend --frames 1 --tiles 6x4 --out poster   one large frame on 24 machines
   tatau render secret.blend --who own --out frames
@@ -63,6 +64,10 @@ pub struct Terms {
     /// Only cards of this class, such as rtx-3090 or cpu.
     #[arg(long, value_parser = class)]
     pub class: Option<String>,
+    /// What renders: cpu (the processor; default), or a graphics card by cuda, optix or hip. All frames of an order are made, and
+    /// checked, by the same; --class rtx-… alone means optix.
+    #[arg(long, value_parser = device, value_name = "cpu|cuda|optix|hip")]
+    pub device: Option<Device>,
     /// Which offers: near the lowest price, up to the middle, or all with the fast ones first.
     #[arg(long, value_parser = strategy)]
     pub strategy: Option<Strategy>,
@@ -130,8 +135,31 @@ impl Terms {
         if self.max_price.is_some_and(|most| !most.is_positive()) {
             return Err(Ended::usage("--max-price must be more than zero"));
         }
-        Ok(())
+        rendered_on(self.device, self.class.as_deref()).map(drop)
     }
+}
+
+/// What renders: as it is said, else as the class usually does, else the processor.
+pub fn rendered_on(device: Option<Device>, class: Option<&str>) -> Result<Device, Ended> {
+    let Some(class) = class.and_then(card::class) else { return Ok(device.unwrap_or_default()) };
+    match device {
+        None => Ok(class.devices.first().copied().unwrap_or_default()),
+        Some(device) if class.devices.contains(&device) => Ok(device),
+        Some(device) => {
+            let names: Vec<&str> = class.devices.iter().map(|device| device.name()).collect();
+            Err(Ended::usage(format!(
+                "cards of the class {} render on {}, not on {}; leave --class or --device out",
+                class.name,
+                names.join(" or "),
+                device.name()
+            )))
+        }
+    }
+}
+
+/// A name of a device, or the names that there are.
+fn device(name: &str) -> Result<Device, String> {
+    Device::named(name).ok_or_else(|| "use one of: cpu, cuda, optix, hip".into())
 }
 
 /// A name of a class of cards, or the names that there are.
@@ -178,6 +206,7 @@ pub async fn run(options: Render, context: &Context) -> anyhow::Result<()> {
         out: options.out,
         yes: terms.yes,
         max_price: terms.max_price,
+        device: rendered_on(terms.device, terms.class.as_deref())?,
         class: terms.class,
         strategy: terms.strategy.unwrap_or_default(),
         machines,
@@ -209,6 +238,7 @@ async fn bundle(dir: &std::path::Path, wish: Wish, context: &Context) -> anyhow:
         frames: wish.frames.unwrap_or_else(|| closed.report.frames()),
         video: wish.video,
         class: wish.class,
+        device: Some(wish.device),
         strategy: wish.strategy,
         cap: wish.max_price,
     };

@@ -4,14 +4,14 @@ use crate::{
     context::Context,
     deliver::{Wish, deliver},
     exit::Ended,
-    render::{Terms, class},
+    render::{Terms, class, rendered_on},
 };
 use std::path::PathBuf;
 
 /// Submits a bundle folder: Open Job Description files and tatau.yaml, as `tatau render --bundle` writes them.
 ///
 /// The bundle says what is rendered (template.yaml, parameter_values.yaml), with which files (asset_references.yaml), and on which terms
-/// (tatau.yaml: environment, class, strategy, cap, video, task_minutes, reproducible); flags here go before the bundle's terms.
+/// (tatau.yaml: environment, class, device, strategy, cap, video, task_minutes, reproducible); flags here go before the bundle's terms.
 ///
 /// Bundles for other programs, such as Cinema 4D's or Octane's for other farms, are run unchanged by providers who have the program. It is
 /// named by --program, by tatau.yaml, or by the bundle's CondaPackages. Results come as STEP/TASK/file.
@@ -60,6 +60,10 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
         out: options.out,
         yes: terms.yes,
         max_price: terms.max_price.or(bundle.cap),
+        device: rendered_on(
+            terms.device.or(bundle.device),
+            terms.class.as_deref().or(bundle.class.as_deref()),
+        )?,
         class: terms.class.or(bundle.class),
         strategy: terms.strategy.unwrap_or(bundle.strategy),
         machines,

@@ -13,7 +13,7 @@ use crate::{
 use serde_json::json;
 use tatau_api::ProgramTerms;
 use tatau_client::Client;
-use tatau_model::{Job, JobId, JobState, Who, environment};
+use tatau_model::{Device, Job, JobId, JobState, Who, environment};
 use tatau_submit::{Choice, Event, Program, ProgramOrder, Sent, Target, Watch};
 
 /// Minutes of a task of which its bundle says nothing.
@@ -76,6 +76,12 @@ fn order(options: &Submit, program: &Program) -> anyhow::Result<ProgramOrder> {
         return Err(Ended::usage("work that cannot be repeated is checked by nobody")
             .hint("say who may do it: --who trusted, or --who own")
             .into());
+    }
+    if terms.device.is_some() {
+        return Err(Ended::usage(
+            "--device is for Blender scenes; another program renders on the cards of the class that --class names",
+        )
+        .into());
     }
     if let Some(Err(words)) = asked.class.as_deref().map(crate::render::class) {
         return Err(Ended::usage(format!("the class in the bundle's tatau.yaml is wrong: {words}")).into());
@@ -141,7 +147,8 @@ async fn buy(
     let quote = stop.unless(unpaid, asking).await.inspect_err(|_| told.done())??;
     told.done();
     let most = order.cap.is_positive().then_some(order.cap);
-    let choice = Choice { class: order.class.clone(), strategy: order.strategy, max_price: most };
+    let choice =
+        Choice { class: order.class.clone(), device: Device::Cpu, strategy: order.strategy, max_price: most };
     let what = plural(quote.frames as usize, "task");
     let picked = tatau_submit::choose(&quote, &choice).map_err(|e| {
         let name = out::clean_line(&order.environment);

@@ -4,19 +4,19 @@
 //! What is remembered decides nothing that a fresh look would not have decided within the last second, and is forgotten as
 //! soon as any node changes. It is no part of the records: who forgets it looks again.
 
-use crate::{State, leases::fits};
+use crate::{State, leases::fits_any};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tatau_model::{Address, Amount, Job, Millis, Node, Who, Work};
+use tatau_model::{Address, Amount, Device, Job, Millis, Node, Who, Work};
 
 /// Nodes fall silent without a word: what is older than this is looked up again, ms.
 const FRESH_MS: u64 = 1_000;
 /// Kinds of work that are remembered; buyers whom somebody blocks have kinds of their own.
 const REMEMBERED: usize = 1_000;
 
-/// What offers are asked for: environment, class, memory, kind of work, who may see the scene; and the buyer, for the few whom somebody
+/// What offers are asked for: environment, class, device, memory, kind of work, who may see the scene; and the buyer, for the few whom somebody
 /// blocks and those who do not let everybody see it.
-type Wanted = (String, Option<String>, u64, &'static str, Who, Option<Address>);
+type Wanted = (String, Option<String>, Device, u64, &'static str, Who, Option<Address>);
 
 /// Asks of the offers that would take some kind of work, lowest first, one for each owner.
 #[derive(Debug, Clone)]
@@ -82,7 +82,8 @@ impl State {
 pub(crate) fn asks_for(state: &State, job: &Job, work: &Work, now: Millis) -> (Asks, bool) {
     let who = job.machines.who;
     let buyer = (who != Who::Any || state.blocked.contains_key(&job.owner)).then_some(job.owner);
-    let wanted = (job.environment.clone(), job.class.clone(), job.memory_mib, work.kind(), who, buyer);
+    let (environment, class, device) = (job.environment.clone(), job.class.clone(), job.device());
+    let wanted = (environment, class, device, job.memory_mib, work.kind(), who, buyer);
     match state.asks.known.get(&wanted) {
         Some(known) if now.since(known.at) < FRESH_MS => (known.clone(), false),
         _ => (Asks { wanted, at: now, lowest_first: look(state, job, work, now).into() }, true),
@@ -96,7 +97,7 @@ fn look(state: &State, job: &Job, work: &Work, now: Millis) -> Vec<Amount> {
         state.is_open_for_work(n, now)
             && n.offer.takes(&job.owner, work)
             && state.may_see(job, &n.owner)
-            && (0..n.cards.len()).any(|card| fits(job, n, card as u16))
+            && fits_any(job, n, work.is_on_device())
     });
     for node in open {
         // One ask an owner: many nodes must not move the market's middle.

@@ -2,8 +2,8 @@
 
 use crate::{Draft, Effect, NewJob, Refusal, Reply, Terms, accounts, lease_ends, reuse};
 use tatau_model::{
-    AccountKey, Address, Amount, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState, Machines,
-    Millis, Preview, Purpose, Strategy, TaskId, TaskState, Who, Work,
+    AccountKey, Address, Amount, AttemptId, AttemptState, Device, EntryKind, Job, JobId, JobKind, JobState,
+    Machines, Millis, Preview, Purpose, Strategy, TaskId, TaskState, Who, Work,
 };
 use tatau_workload::planner;
 
@@ -103,14 +103,19 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
 }
 
 /// The platform's own job that places one card: no money moves.
-pub(crate) fn start_benchmark(draft: &mut Draft<'_>, owner: Address, node: Address, card: u16, seed: u32) {
+pub(crate) fn start_benchmark(
+    draft: &mut Draft<'_>,
+    owner: Address,
+    (node, card, device): (Address, u16, Device),
+    seed: u32,
+) {
     let id = draft.next_job();
     let environment = "blender-5.0".to_owned();
     let job = Job {
         id,
         owner,
         name: format!("benchmark of card {card}"),
-        kind: JobKind::Benchmark { node, card, seed: seed & 0x7fff_ffff },
+        kind: JobKind::Benchmark { node, card, seed: seed & 0x7fff_ffff, device },
         state: JobState::Running,
         inputs: None,
         bundle: None,

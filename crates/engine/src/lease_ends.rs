@@ -1,6 +1,6 @@
 //! The ways in which a lease ends without a receipt: given back, failed, stopped, lost; and whose fault that is.
 
-use crate::{Draft, Effect, Refusal, Reply, jobs, leases::fits};
+use crate::{Draft, Effect, Refusal, Reply, jobs, leases::fits_any};
 use tatau_market::{Blame, blame, expected_ms, may_be_buyers};
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, Change, EntryKind, Failure, Job, JobId,
@@ -121,7 +121,7 @@ fn others_online(draft: &Draft<'_>, job: &Job, work: &Work, tried: &[Address]) -
             && state.is_open_for_work(n, now)
             && n.offer.takes(&job.owner, work)
             && state.may_see(job, &n.owner)
-            && (0..n.cards.len()).any(|card| fits(job, n, card as u16))
+            && fits_any(job, n, work.is_on_device())
     })
 }
 

@@ -2,10 +2,11 @@
 
 use crate::{Draft, Effect, Refusal, Reply, asks::asks_for, jobs, nodes};
 use rand::{Rng, RngExt};
+use tatau_audit::is_measured;
 use tatau_market::{LeaseTerms, by_priority, expected_ms, in_time, limit_of_sorted};
 use tatau_model::{
-    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, EntryKind, Job, JobId, JobKind, JobState,
-    Node, Purpose, TaskId, TaskState, Work,
+    AccountKey, Address, Amount, Attempt, AttemptId, AttemptState, CardKind, EntryKind, Job, JobId, JobKind,
+    JobState, Node, Purpose, TaskId, TaskState, Work,
 };
 use tatau_workload::units;
 
@@ -83,14 +84,20 @@ fn pick(
         let job = draft.job(id)?;
         let own = job.owner == node.owner;
         let seen = own || (!own_alone && state.may_see(job, &node.owner));
-        if job.state != JobState::Running || !seen || !fits(job, node, card) {
+        // By whether a task is done on the job's device.
+        let able = [false, true].map(|on_device| fits(job, node, card, on_device));
+        if job.state != JobState::Running || !seen || able == [false; 2] {
             continue;
         }
         let now = draft.now;
         let (first, created, free) = (job.machines.own_first_ms, job.created, job.is_own_work(&node.owner));
-        let found = state.ready.get(&id).into_iter().flatten().take(TASKS_LOOKED_AT).find(|(_, task)| {
+        // What comes first in the queue, pictures and the like, is never done on a graphics card: there may be many of them.
+        let from = (u8::from(!able[0]), TaskId(0));
+        let ready = state.ready.get(&id).into_iter().flat_map(|ready| ready.range(from..));
+        let found = ready.take(TASKS_LOOKED_AT).find(|(_, task)| {
             draft.task(*task).is_ok_and(|t| {
                 t.state == TaskState::Ready
+                    && able[usize::from(t.work.is_on_device())]
                     && !t.excluded.contains(&node.owner)
                     && node.offer.takes(&job.owner, &t.work)
                     && (own || now.since(t.since.max(created)) >= first)
@@ -104,18 +111,26 @@ fn pick(
     Ok(None)
 }
 
-pub(crate) fn fits(job: &Job, node: &Node, card: u16) -> bool {
+/// Has this card what such work of the job needs? `on_device`: work that is done on the job's device; all else is done on processors,
+/// whatever class the buyer chose for the rendering. A bundle's tasks are done on the class that was chosen.
+pub(crate) fn fits(job: &Job, node: &Node, card: u16, on_device: bool) -> bool {
     let Some(own) = node.cards.get(usize::from(card)) else { return false };
-    match &job.kind {
-        JobKind::Benchmark { node: target, card: wanted, .. } => *target == node.id && *wanted == card,
-        JobKind::Inspect | JobKind::Render(_) | JobKind::Bundle(_) => {
-            let class = own.class().map(|c| c.name);
-            own.score_milli.is_some()
-                && own.memory_mib >= job.memory_mib
-                && node.offer.has(&job.environment)
-                && job.class.as_deref().is_none_or(|wanted| class == Some(wanted))
+    let chosen = || job.class.as_deref().is_none_or(|wanted| own.class().is_some_and(|c| c.name == wanted));
+    let suits = match &job.kind {
+        JobKind::Benchmark { node: target, card: wanted, .. } => {
+            return *target == node.id && *wanted == card && own.works();
         }
-    }
+        JobKind::Bundle(_) if job.class.is_some() => chosen(),
+        JobKind::Inspect | JobKind::Bundle(_) => own.kind == CardKind::Cpu,
+        JobKind::Render(_) if on_device => own.renders_on(job.device()) && chosen(),
+        JobKind::Render(_) => own.kind == CardKind::Cpu,
+    };
+    suits && own.score_milli.is_some() && own.memory_mib >= job.memory_mib && node.offer.has(&job.environment)
+}
+
+/// Has any card of the node?
+pub(crate) fn fits_any(job: &Job, node: &Node, on_device: bool) -> bool {
+    (0..node.cards.len()).any(|card| fits(job, node, card as u16, on_device))
 }
 
 /// Renders of a job: its frames or their tiles; or its one task.
@@ -213,13 +228,16 @@ fn grant(
 ) -> Result<AttemptId, Refusal> {
     let task = draft.task(task_id)?;
     let (job_id, work) = (task.job, task.work.clone());
-    if let JobKind::Benchmark { node, card, .. } = draft.job(job_id)?.kind {
-        // A fresh seed with every lease: nothing can be rendered ahead of the clock.
-        draft.job_mut(job_id)?.kind = JobKind::Benchmark { node, card, seed: rng.random_range(0..1 << 31) };
+    if let JobKind::Benchmark { node: id, card, device, .. } = draft.job(job_id)?.kind {
+        // A fresh seed with every lease: nothing can be rendered ahead of the clock. The card may be another one by now.
+        let seed = rng.random_range(0..1 << 31);
+        let device = node.cards.get(usize::from(card)).and_then(nodes::measured_on).unwrap_or(device);
+        draft.job_mut(job_id)?.kind = JobKind::Benchmark { node: id, card, seed, device };
     }
     let config = &draft.state.config;
     let job = draft.job(job_id)?;
     let (buyer, reference_ms) = (job.owner, units::reference_ms(&work, job));
+    let measured = !work.is_on_device() || is_measured(job.device());
     let own = job.is_own_work(&node.owner);
     let price = if own { Amount::ZERO } else { price(draft, job, &work, node.offer.ask_per_reference_hour)? };
     let id = draft.next_attempt();
@@ -227,8 +245,9 @@ fn grant(
     let free = draft.balance(node.owner, Purpose::StakeFree);
     let pay = price.sub(price.scale(config.fee_ppm, 1_000_000)?)?;
     let wanted = pay.times(i64::try_from(config.stake_factor).unwrap_or(i64::MAX))?;
-    // Without cover by stake, an established provider is audited like a newcomer.
-    let newcomer = !own && (!draft.account(node.owner)?.established || free < wanted);
+    // Without cover by stake, an established provider is audited like a newcomer; so is work whose stake is not taken for being unlike.
+    let covered = free >= wanted && measured;
+    let newcomer = !own && (!draft.account(node.owner)?.established || !covered);
     let reserved = wanted.min(free);
     let stake = |purpose| AccountKey::Owner(node.owner, purpose);
     let purse = |purpose| AccountKey::Owner(buyer, purpose);

@@ -2,7 +2,9 @@
 
 use crate::{Draft, Effect, NodeChange, Proof, Refusal, Reply, accounts, jobs};
 use rand::{Rng, RngExt};
-use tatau_model::{Address, Amount, Card, Change, JobKind, Node, NodeSettings, Offer, environment};
+use tatau_model::{
+    Address, Amount, Card, CardKind, Change, Device, JobKind, Node, NodeSettings, Offer, environment,
+};
 
 /// Least and highest asking price of a reference hour.
 const ASKS: std::ops::RangeInclusive<i64> = 1..=Amount::tatau(1_000_000).0;
@@ -173,7 +175,28 @@ fn keep_scores(known: &[Card], cards: &mut [Card]) {
         card.score_milli = known
             .get(index)
             .filter(|k| k.kind == card.kind && k.name == card.name && k.threads == card.threads)
+            .filter(|k| k.devices.first() == card.devices.first())
             .and_then(|k| k.score_milli);
+    }
+}
+
+/// A processor names no devices, a graphics card some of its class.
+fn renders_as_its_class(card: &Card) -> bool {
+    let known = card.class().map_or(&[][..], |class| class.devices);
+    let twice = |i: usize| card.devices[..i].contains(&card.devices[i]);
+    match card.kind {
+        CardKind::Cpu => card.devices.is_empty(),
+        CardKind::Gpu => {
+            card.devices.iter().all(|device| known.contains(device)) && !(0..card.devices.len()).any(twice)
+        }
+    }
+}
+
+/// The device that places the card.
+pub(crate) fn measured_on(card: &Card) -> Option<Device> {
+    match card.kind {
+        CardKind::Cpu => Some(Device::Cpu),
+        CardKind::Gpu => card.devices.first().copied(),
     }
 }
 
@@ -183,22 +206,18 @@ fn benchmark_unscored(draft: &mut Draft<'_>, id: Address, rng: &mut impl Rng) ->
     if !node.offer.provides {
         return Ok(());
     }
-    let (owner, unscored): (Address, Vec<u16>) = (
-        node.owner,
-        node.cards
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.score_milli.is_none())
-            .map(|(i, _)| i as u16)
-            .collect(),
-    );
-    for card in unscored {
+    let owner = node.owner;
+    let cards = node.cards.iter().enumerate().filter(|(_, card)| card.score_milli.is_none());
+    // A graphics card on which nothing can be rendered is listed, and that is all.
+    let unscored: Vec<(u16, Device)> =
+        cards.filter_map(|(i, card)| Some((i as u16, measured_on(card)?))).collect();
+    for (card, device) in unscored {
         let open = draft.state.benchmarks.get(&id).into_iter().flatten().any(|job| {
             let kind = draft.state.jobs.get(job).map(|j| &j.kind);
             matches!(kind, Some(JobKind::Benchmark { card: c, .. }) if *c == card)
         });
         if !open {
-            jobs::start_benchmark(draft, owner, id, card, rng.random());
+            jobs::start_benchmark(draft, owner, (id, card, device), rng.random());
         }
     }
     Ok(())
@@ -223,6 +242,12 @@ fn check(name: &str, cards: &[Card], offer: &Offer) -> Result<(), Refusal> {
         .any(|c| c.name.len() > MAX_NAME || c.threads == 0 || c.threads > 4_096 || c.memory_mib > 1 << 24)
     {
         return bad("a card's name, threads or memory are out of range".into());
+    }
+    if let Some(card) = cards.iter().find(|c| !renders_as_its_class(c)) {
+        return bad(format!(
+            "the card '{}' cannot render on what it names; name devices of its class, each once",
+            card.name.escape_debug()
+        ));
     }
     if offer.environments.len() > 32 || offer.environments.iter().any(|e| e.len() > environment::MAX_BYTES) {
         return bad("an offer names at most 32 environments".into());

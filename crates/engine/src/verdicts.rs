@@ -1,9 +1,9 @@
 //! From audits to money: begin, judge, accept, reject, withhold, settle.
 
-use crate::{Draft, Effect, Refusal, Reply, accounts, jobs, lease_ends, settling};
-use tatau_audit::{Decision, Judged, decide, need, verdict};
+use crate::{Draft, Effect, Refusal, Reply, accounts, jobs, lease_ends, nodes, settling};
+use tatau_audit::{Decision, Judged, decide, is_measured, need, verdict};
 use tatau_model::{
-    AccountKey, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, CardKind, Change,
+    AccountKey, Amount, Attempt, AttemptId, AttemptState, Audit, AuditId, AuditState, Card, CardKind, Change,
     Digest, EntryKind, JobKind, Measurement, Purpose, TaskState, Verdict, Work,
 };
 use tatau_workload::{audit as parts, units};
@@ -12,6 +12,9 @@ use tatau_workload::{audit as parts, units};
 const SPOILT_AUDITS: u32 = 12;
 /// So many stake faults bars an account from leases.
 const FAULTS_TO_BAR: u64 = 3;
+/// Said of work whose honest distance nobody has measured.
+const UNLIKE: &str = "two independent re-computations agree with each other and not with the delivered result; how far honest results of \
+                      such cards differ was not measured, so it is not paid and no stake is taken";
 
 /// Outputs are here and the challenge is drawn: open the audits, or accept where the draw spared this one or the buyer's own machine
 /// made it.
@@ -133,6 +136,12 @@ fn evaluate(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
         Decision::Accept => accept(draft, id),
         Decision::Reject(provers) => {
             let sentence = reason(draft, &judged)?;
+            let (attempt, malformed) =
+                (draft.attempt(id)?, judged.iter().any(|j| j.verdict == Verdict::Malformed));
+            let on_device = draft.task(attempt.task)?.work.is_on_device();
+            if on_device && !malformed && !is_measured(draft.job(attempt.job)?.device()) {
+                return give_up(draft, id, "unlike", UNLIKE);
+            }
             reject(draft, id, "wrong_result", &sentence, &provers)
         }
         Decision::Withhold => withhold(draft, id, "inconclusive", "the audits of this result did not agree"),
@@ -238,11 +247,13 @@ fn earned(draft: &Draft<'_>, attempt: &Attempt) -> Result<Amount, Refusal> {
 /// The verified benchmark sets the card's score: reference time over the time that the server saw pass.
 fn place_card(draft: &mut Draft<'_>, attempt: &Attempt) -> Result<(), Refusal> {
     let job = draft.job(attempt.job)?.clone();
-    let JobKind::Benchmark { node, card, .. } = job.kind else { return Ok(()) };
+    let JobKind::Benchmark { node, card, device, .. } = job.kind else { return Ok(()) };
     let took = attempt.committed.map_or(0, |at| at.since(attempt.leased)).max(1);
     let score = (units::reference_ms(&Work::Benchmark, &job).saturating_mul(1_000) / took).max(1);
     let Ok(node) = draft.node_mut(node) else { return Ok(()) };
-    if let Some(card) = node.cards.get_mut(usize::from(card)) {
+    // A card that was replaced meanwhile is measured when its node is heard of again.
+    let same = |card: &&mut Card| nodes::measured_on(card) == Some(device);
+    if let Some(card) = node.cards.get_mut(usize::from(card)).filter(same) {
         // Twice its class (of so many cores) is the most that is believed.
         let cores = if card.kind == CardKind::Cpu { u64::from(card.threads) } else { 1 };
         let most = card.class().map_or(1, |class| class.score_milli).saturating_mul(2 * cores);

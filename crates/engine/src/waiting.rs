@@ -1,6 +1,6 @@
 //! Why nobody works on a job that runs: said to its buyer, because waiting without a word looks like work.
 
-use crate::{State, leases::fits};
+use crate::{State, leases::fits_any};
 use tatau_model::{Job, JobId, JobKind, JobState, Millis, Node, Task, TaskState};
 
 /// A task that nobody has taken for so long makes its buyer wonder, ms.
@@ -33,12 +33,22 @@ impl State {
         if self.counts(id).under_way() > 0 || ready.is_empty() || !ready.iter().all(long) {
             return None;
         }
-        let mut fitting = self.nodes.values().filter(|node| self.has_what(job, node, now)).peekable();
+        let on_device: Vec<bool> = [false, true]
+            .into_iter()
+            .filter(|on| ready.iter().any(|t| t.work.is_on_device() == *on))
+            .collect();
+        let fits = |node: &Node, on: bool| self.has_what(job, node, on, now);
+        let mut fitting =
+            self.nodes.values().filter(|node| on_device.iter().any(|on| fits(node, *on))).peekable();
         if fitting.peek().is_none() {
             return Some(Waiting::NoMachine);
         }
         let willing = |node: &Node| {
-            ready.iter().any(|t| !t.excluded.contains(&node.owner) && node.offer.takes(&job.owner, &t.work))
+            ready.iter().any(|t| {
+                !t.excluded.contains(&node.owner)
+                    && node.offer.takes(&job.owner, &t.work)
+                    && fits(node, t.work.is_on_device())
+            })
         };
         Some(if fitting.any(willing) { Waiting::NotTaken } else { Waiting::NoneWilling })
     }
@@ -48,13 +58,12 @@ impl State {
         ready.filter_map(|(_, task)| self.task(*task)).filter(|task| task.state == TaskState::Ready)
     }
 
-    fn has_what(&self, job: &Job, node: &Node, now: Millis) -> bool {
-        let cards = 0..u16::try_from(node.cards.len()).unwrap_or(u16::MAX);
+    fn has_what(&self, job: &Job, node: &Node, on_device: bool, now: Millis) -> bool {
         node.offer.provides
             && !node.draining
             && self.is_online(&node.id, now)
             && self.account(&node.owner).is_some_and(|account| !account.barred)
             && (job.owner == node.owner || self.may_see(job, &node.owner))
-            && cards.into_iter().any(|card| fits(job, node, card))
+            && fits_any(job, node, on_device)
     }
 }

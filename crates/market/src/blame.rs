@@ -17,6 +17,8 @@ const PROVIDERS_OWN: &[&str] = &[
     "expired",
     "vanished",
     "wrong_result",
+    "unlike",
+    "no_device",
     "silent",
     "disk",
     "sandbox",

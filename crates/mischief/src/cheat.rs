@@ -77,13 +77,24 @@ impl When {
 /// The line of the daemon before which the cheat is put in place.
 const ENTRY: &str = "    main(sys.argv[1], int(sys.argv[2]))";
 
-/// Environment and tampered runtime of a cheat that lies in pixels; `when` counts anew in every session.
-pub async fn place(cache: &Path, environment: &str, kind: &str, when: When) -> anyhow::Result<Place> {
+/// Environment and runtime: tampered with by a cheat that lies in pixels, where one is named (`when` counts anew in every session), and
+/// with the stand-in for a graphics card where one is wanted.
+pub async fn place(
+    cache: &Path,
+    environment: &str,
+    kind: Option<&str>,
+    when: When,
+    stand_in: bool,
+) -> anyhow::Result<Place> {
     let recipe = Recipe::by_name(environment)?;
     let environment = provision(cache, &recipe, &mut |_| {}).await?;
     let mut files: Vec<(&str, Vec<u8>)> = vec![("cheats.py", include_bytes!("../cheats.py").to_vec())];
     for file in BLENDER {
-        let text = if file.name == "daemon.py" { tampered(file.text, kind, when)? } else { file.text.into() };
+        let text = match (file.name, kind) {
+            ("daemon.py", Some(kind)) => tampered(file.text, kind, when)?,
+            ("devices.py", _) if stand_in => include_str!("../stand_in_devices.py").to_owned(),
+            _ => file.text.to_owned(),
+        };
         files.push((file.name, text.into_bytes()));
     }
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, &text[..])).collect();

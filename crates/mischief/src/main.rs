@@ -1,4 +1,5 @@
-//! Cheating agents, for the project's own tests and its demo: the real agent with one lie in it.
+//! Cheating agents, for the project's own tests and its demo: the real agent with one lie in it; and honest ones with a graphics card
+//! that is not there, for what else could not be tested on machines without one.
 //!
 //! Owns: the catalogue of cheats. Refuses: being of any use; every one of them is caught.
 
@@ -11,8 +12,9 @@ use crooked::Crooked;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tatau_agent::{AgentEvent, Control, ProvideOptions, provide_on};
 use tatau_client::{Client, Credentials, Patience};
-use tatau_model::Amount;
-use tatau_worker::{Membership, NodeOptions, Stop};
+use tatau_model::{Amount, Card, CardKind, Device};
+use tatau_validator::{ValidateOptions, validate};
+use tatau_worker::{Gpu, Membership, NodeOptions, Stop};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -31,6 +33,8 @@ struct Arguments {
 enum Verb {
     /// Provides as `tatau provide` does, and cheats.
     Provide(Provide),
+    /// Validates as `tatau validate` does, with a graphics card that is not there.
+    Validate(Party),
     /// What runs inside the sandbox.
     #[command(hide = true)]
     Session,
@@ -38,6 +42,22 @@ enum Verb {
 
 #[derive(Args)]
 struct Provide {
+    #[command(flatten)]
+    party: Party,
+    /// How to cheat; honest without it.
+    #[arg(long)]
+    cheat: Option<Cheat>,
+    /// Stay honest for so many frames (of a session, where the lie is in pixels).
+    #[arg(long, default_value_t = 0)]
+    cheat_after: u64,
+    /// Then cheat so many times (in a session), and be honest again; always without it.
+    #[arg(long, default_value_t = 1 << 40)]
+    cheat_times: u64,
+}
+
+/// A node and its owner.
+#[derive(Args)]
+struct Party {
     /// Server address.
     #[arg(long, env = "TATAU_SERVER")]
     server: String,
@@ -47,15 +67,6 @@ struct Provide {
     /// Environments and runtimes.
     #[arg(long, env = "TATAU_CACHE")]
     cache: PathBuf,
-    /// How to cheat.
-    #[arg(long)]
-    cheat: Cheat,
-    /// Stay honest for so many frames (of a session, where the lie is in pixels).
-    #[arg(long, default_value_t = 0)]
-    cheat_after: u64,
-    /// Then cheat so many times (in a session), and be honest again; always without it.
-    #[arg(long, default_value_t = 1 << 40)]
-    cheat_times: u64,
     /// Price of one hour of a GTX 1080 Ti's worth of work.
     #[arg(long)]
     ask: Option<Amount>,
@@ -71,12 +82,16 @@ struct Provide {
     /// A name for people.
     #[arg(long, default_value = "mischief")]
     name: String,
+    /// A graphics card that is not there: its name. What is rendered on it is rendered on the processor, a shade brighter.
+    #[arg(long)]
+    stand_in_card: Option<String>,
 }
 
 fn main() -> ExitCode {
     let ran = match Arguments::parse().verb {
         Verb::Session => return tatau_sandbox::runner::main(),
-        Verb::Provide(options) => run(options),
+        Verb::Provide(options) => run(provide(options)),
+        Verb::Validate(party) => run(check(party)),
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,34 +102,73 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: Provide) -> anyhow::Result<()> {
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(provide(options))
+    runtime.block_on(work)
+}
+
+impl Party {
+    /// The node, with its runtime as the cheat and the stand-in want it.
+    async fn node(&self, cheat: Option<Cheat>, when: When) -> anyhow::Result<NodeOptions> {
+        let owner = tatau_evidence::load_or_create(&self.data.join("owner.key"), &mut rand::rng())?;
+        let mut node = NodeOptions::new(self.data.join("node"), self.cache.clone(), Some(owner))?;
+        node.name.clone_from(&self.name);
+        node.slots = Some(self.slots);
+        node.threads = Some(self.threads);
+        node.memory_mib = self.memory_mib;
+        node.environments = vec![ENVIRONMENT.into()];
+        node.graphics = Some(self.stand_in_card.iter().map(|name| stand_in(name)).collect());
+        let (kind, stand_in) = (cheat.and_then(Cheat::in_pixels), self.stand_in_card.is_some());
+        if kind.is_some() || stand_in {
+            let place = cheat::place(&self.cache, ENVIRONMENT, kind, when, stand_in).await?;
+            node.places.insert(ENVIRONMENT.into(), place);
+        }
+        Ok(node)
+    }
+}
+
+/// A card that the system knows nothing of.
+fn stand_in(name: &str) -> Gpu {
+    let card = Card {
+        kind: CardKind::Gpu,
+        name: name.to_owned(),
+        memory_mib: 10_240,
+        threads: 1,
+        devices: vec![Device::Optix, Device::Cuda],
+        score_milli: None,
+    };
+    Gpu { number: None, card, nodes: Vec::new(), shown: Vec::new() }
 }
 
 async fn provide(options: Provide) -> anyhow::Result<()> {
-    let owner = tatau_evidence::load_or_create(&options.data.join("owner.key"), &mut rand::rng())?;
-    let mut node = NodeOptions::new(options.data.join("node"), options.cache.clone(), Some(owner))?;
-    node.name = options.name;
-    node.slots = Some(options.slots);
-    node.threads = Some(options.threads);
-    node.memory_mib = options.memory_mib;
-    node.environments = vec![ENVIRONMENT.into()];
     let when = When { after: options.cheat_after, times: options.cheat_times };
-    if let Some(kind) = options.cheat.in_pixels() {
-        let place = cheat::place(&options.cache, ENVIRONMENT, kind, when).await?;
-        node.places.insert(ENVIRONMENT.into(), place);
-    }
+    let node = options.party.node(options.cheat, when).await?;
     let membership = Membership::open(&node.data_dir, &mut rand::rng())?;
-    let client = Client::new(&options.server, Credentials::Key(membership.key.clone()))?;
+    let client = Client::new(&options.party.server, Credentials::Key(membership.key.clone()))?;
     let client = client.with_patience(Patience::NONE);
-    let platform = Crooked::new(client, options.cheat, membership.key.clone(), when);
-    let mut provide = ProvideOptions::new(options.server, node);
-    provide.control = options.ask.map_or_else(Control::default, Control::asking);
+    let mut provide = ProvideOptions::new(options.party.server, node);
+    provide.control = options.party.ask.map_or_else(Control::default, Control::asking);
     provide.on = Arc::new(say);
     let (stop, stopping) = watch::channel(Stop::Run);
     tokio::spawn(hear(stop));
-    provide_on(platform, membership, provide, stopping).await?;
+    match options.cheat {
+        Some(cheat) => {
+            let platform = Crooked::new(client, cheat, membership.key.clone(), when);
+            provide_on(platform, membership, provide, stopping).await?;
+        }
+        None => provide_on(client, membership, provide, stopping).await?,
+    }
+    Ok(())
+}
+
+async fn check(party: Party) -> anyhow::Result<()> {
+    let node = party.node(None, When { after: 0, times: 0 }).await?;
+    let mut options = ValidateOptions::new(party.server, node);
+    options.ask_per_reference_hour = party.ask.unwrap_or(options.ask_per_reference_hour);
+    options.on = Arc::new(|event| println!("{event:?}"));
+    let (stop, stopping) = watch::channel(Stop::Run);
+    tokio::spawn(hear(stop));
+    validate(options, stopping).await?;
     Ok(())
 }
 

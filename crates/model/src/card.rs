@@ -1,5 +1,6 @@
 //! Cards (one GPU, or one CPU slot) and the table of classes.
 
+use crate::Device;
 use serde::{Deserialize, Serialize};
 
 /// What sort of device a card is.
@@ -23,6 +24,9 @@ pub struct Card {
     pub memory_mib: u64,
     /// CPU threads this slot may use.
     pub threads: u32,
+    /// What a graphics card renders on, the first measured; empty where it cannot render. A CPU slot names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
     /// Speed relative to a GTX 1080 Ti = 1000, from the platform's verified benchmark; `None` until verified.
     pub score_milli: Option<u64>,
 }
@@ -36,28 +40,43 @@ pub struct CardClass {
     pub memory_mib: u64,
     /// Seed score, GTX 1080 Ti = 1000; a card's own benchmark replaces it.
     pub score_milli: u64,
+    /// What its cards render on, the usual first.
+    pub devices: &'static [Device],
     /// Where the seed score comes from.
     pub source: &'static str,
 }
 
 const OPEN_DATA: &str =
     "Blender Open Data medians (Cycles, CUDA/OptiX), rounded; replaced by each card's own benchmark";
+const ESTIMATE: &str = "estimate for the faster half of such cards; replaced by each card's own benchmark";
+const RTX: &[Device] = &[Device::Optix, Device::Cuda];
+const NVIDIA: &[Device] = &[Device::Cuda, Device::Optix];
 
-/// The class table: name, memory, seed score, source of the score.
+const fn row(
+    name: &'static str,
+    memory_mib: u64,
+    score_milli: u64,
+    devices: &'static [Device],
+    source: &'static str,
+) -> CardClass {
+    CardClass { name, memory_mib, score_milli, devices, source }
+}
+
+/// The class table: name, memory, seed score, devices, source of the score. `nvidia` is every card of theirs that has no row of its own.
 pub const CLASSES: &[CardClass] = &[
-    CardClass {
-        name: "cpu",
-        memory_mib: 2_048,
-        score_milli: 40,
-        source: "own measurement: benchmark scene on one server core",
-    },
-    CardClass { name: "gtx-1080-ti", memory_mib: 11_264, score_milli: 1_000, source: "definition" },
-    CardClass { name: "rtx-2080-ti", memory_mib: 11_264, score_milli: 2_600, source: OPEN_DATA },
-    CardClass { name: "rtx-3060", memory_mib: 12_288, score_milli: 2_500, source: OPEN_DATA },
-    CardClass { name: "rtx-3080", memory_mib: 10_240, score_milli: 5_000, source: OPEN_DATA },
-    CardClass { name: "rtx-3090", memory_mib: 24_576, score_milli: 5_700, source: OPEN_DATA },
-    CardClass { name: "rtx-4070", memory_mib: 12_288, score_milli: 5_400, source: OPEN_DATA },
-    CardClass { name: "rtx-4090", memory_mib: 24_576, score_milli: 11_500, source: OPEN_DATA },
+    row("cpu", 2_048, 40, &[Device::Cpu], "own measurement: benchmark scene on one server core"),
+    row("gtx-1080-ti", 11_264, 1_000, NVIDIA, "definition"),
+    row("rtx-2080-ti", 11_264, 2_600, RTX, OPEN_DATA),
+    row("rtx-3060", 12_288, 2_500, RTX, OPEN_DATA),
+    row("rtx-3080", 10_240, 5_000, RTX, OPEN_DATA),
+    row("rtx-3090", 24_576, 5_700, RTX, OPEN_DATA),
+    row("rtx-4070", 12_288, 5_400, RTX, OPEN_DATA),
+    row("rtx-4090", 24_576, 11_500, RTX, OPEN_DATA),
+    row("nvidia", 4_096, 8_000, NVIDIA, ESTIMATE),
+    row("rdna-1", 4_096, 1_500, &[Device::Hip], ESTIMATE),
+    row("rdna-2", 4_096, 2_500, &[Device::Hip], ESTIMATE),
+    row("rdna-3", 4_096, 4_000, &[Device::Hip], ESTIMATE),
+    row("rdna-4", 8_192, 4_000, &[Device::Hip], ESTIMATE),
 ];
 
 /// The class of that name.
@@ -80,5 +99,51 @@ impl Card {
                 CLASSES.iter().filter(|c| flat.contains(c.name)).max_by_key(|c| c.name.len())
             }
         }
+    }
+
+    /// Can anything be done on it?
+    pub fn works(&self) -> bool {
+        self.kind == CardKind::Cpu || !self.devices.is_empty()
+    }
+
+    /// Does it render on that device? A CPU slot on the processor, a graphics card on what was tried on it.
+    pub fn renders_on(&self, device: Device) -> bool {
+        match self.kind {
+            CardKind::Cpu => device.is_cpu(),
+            CardKind::Gpu => self.devices.contains(&device),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gpu(name: &str) -> Card {
+        let name = name.to_owned();
+        Card { kind: CardKind::Gpu, name, memory_mib: 1, threads: 1, devices: vec![], score_milli: None }
+    }
+
+    #[test]
+    fn cards_belong_to_the_row_that_names_them_most_closely() {
+        for (name, wanted) in [
+            ("NVIDIA GeForce RTX 3080", Some("rtx-3080")),
+            ("NVIDIA GeForce GTX 1080 Ti", Some("gtx-1080-ti")),
+            ("NVIDIA H100 80GB HBM3", Some("nvidia")),
+            ("AMD RDNA 2 (gfx1030)", Some("rdna-2")),
+            ("AMD Polaris (gfx803)", None),
+        ] {
+            assert_eq!(gpu(name).class().map(|class| class.name), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_card_renders_on_what_was_tried_on_it() {
+        let mut card = gpu("NVIDIA GeForce RTX 3080");
+        assert!(!card.renders_on(Device::Cuda) && !card.renders_on(Device::Cpu));
+        card.devices = vec![Device::Cuda];
+        assert!(card.renders_on(Device::Cuda) && !card.renders_on(Device::Optix));
+        card.kind = CardKind::Cpu;
+        assert!(card.renders_on(Device::Cpu) && !card.renders_on(Device::Cuda));
     }
 }

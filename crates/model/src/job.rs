@@ -1,6 +1,6 @@
 //! A buyer's job and what a render job consists of.
 
-use crate::{Address, Amount, BlobId, IllegalTransition, JobId, Millis, Rect};
+use crate::{Address, Amount, BlobId, Device, IllegalTransition, JobId, Millis, Rect};
 use serde::{Deserialize, Serialize};
 
 /// Which planner a job follows.
@@ -17,6 +17,9 @@ pub enum JobKind {
         card: u16,
         /// The scene's seed, drawn by the server.
         seed: u32,
+        /// What the card renders it on.
+        #[serde(default, skip_serializing_if = "Device::is_cpu")]
+        device: Device,
     },
     /// Frames, pictures and a video.
     Render(RenderSpec),
@@ -94,6 +97,9 @@ pub struct RenderSpec {
     /// Set where each frame is rendered in tiles, by several tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tiles: Option<Grid>,
+    /// What renders its frames, and checks them.
+    #[serde(default, skip_serializing_if = "Device::is_cpu")]
+    pub device: Device,
 }
 
 /// How a frame is cut into tiles.
@@ -372,6 +378,15 @@ impl Job {
             JobKind::Render(_) | JobKind::Bundle(_) => true,
         };
         own && self.owner == *provider
+    }
+
+    /// What its rendering is done on; all else of it is done on processors.
+    pub fn device(&self) -> Device {
+        match &self.kind {
+            JobKind::Benchmark { device, .. } => *device,
+            JobKind::Render(spec) => spec.device,
+            JobKind::Inspect | JobKind::Bundle(_) => Device::Cpu,
+        }
     }
 
     /// Is its work checked by nobody, because it cannot be repeated?

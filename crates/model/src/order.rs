@@ -1,6 +1,6 @@
 //! Work orders: everything a node needs to run one task or one audit, and nothing more.
 
-use crate::{BlobId, JobId, Work};
+use crate::{BlobId, Device, JobId, Work};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +37,9 @@ pub struct Order {
     pub job: JobId,
     /// What it does, for people and for collecting outputs.
     pub work: Work,
+    /// What it is done on.
+    #[serde(default, skip_serializing_if = "Device::is_cpu")]
+    pub device: Device,
     /// The session.
     pub session: SessionOrder,
     /// Task parameters.

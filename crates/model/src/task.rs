@@ -54,6 +54,11 @@ impl Work {
         }
     }
 
+    /// Is it done on the job's device? All else is done on processors.
+    pub fn is_on_device(&self) -> bool {
+        matches!(self, Self::Benchmark | Self::Render { .. })
+    }
+
     /// A short name for people and logs.
     pub fn label(&self) -> String {
         match self {

@@ -22,6 +22,8 @@ pub struct Policy {
     pub limits: Limits,
     /// Device nodes of the cards it may use (`/dev/nvidia0`, …).
     pub devices: Vec<PathBuf>,
+    /// What those cards' libraries read of the machine besides (`/sys/class/kfd`, …), read-only; what is not there is left out.
+    pub shown: Vec<PathBuf>,
     /// The licence server whose [`crate::Doors`] are in `input_dir`: its name leads to 127.0.0.1, and sockets of IPv4 may be made.
     /// Without one there is no network but Unix sockets.
     pub licence: Option<Licence>,
@@ -168,6 +170,9 @@ pub(crate) fn bwrap_arguments(policy: &Policy, sources: &[PathBuf; 4], fds: &Inh
     a.add(&["--proc", "/proc", "--dev", "/dev"]);
     for device in &policy.devices {
         a.path("--dev-bind", device, device);
+    }
+    for path in &policy.shown {
+        a.path("--ro-bind-try", path, path);
     }
     let scratch = limits.scratch_bytes.to_string();
     a.add(&["--size", &scratch, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]);

@@ -35,7 +35,8 @@ pub(crate) async fn grid(
     let mut job = found.job.clone();
     job.machines.who = who;
     let now = SystemClock.now();
-    let offers = app.writer.read(move |state| make::offers(state, &job, now)).await?;
+    let device = spec.device;
+    let offers = app.writer.read(move |state| make::offers(state, &job, device, now)).await?;
     tiles::grid(wish, frames, middle_score(offers)).map_err(invalid)
 }
 

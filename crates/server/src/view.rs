@@ -64,6 +64,9 @@ pub(crate) async fn waiting(app: &App, job: &Job) -> Result<Option<String>, ApiE
 fn needs(job: &Job) -> String {
     let mut needs = vec![job.environment.strip_prefix(HOST).unwrap_or(&job.environment).to_owned()];
     needs.extend(job.class.as_ref().map(|class| format!("a card of the class {class}")));
+    if !job.device().is_cpu() {
+        needs.push(job.device().words().to_owned());
+    }
     if job.memory_mib > 0 {
         needs.push(format!("{} of memory", tatau_ui::words::bytes(job.memory_mib << 20)));
     }

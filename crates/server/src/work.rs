@@ -194,6 +194,7 @@ mod tests {
                 layered: Some(layered),
                 preview: Preview::None,
                 tiles: None,
+                device: tatau_model::Device::Cpu,
             };
             check_frame_size(&spec).is_ok()
         };

@@ -104,6 +104,7 @@ impl Bench {
             layered: None,
             preview: Preview::None,
             tiles: None,
+            device: tatau_model::Device::Cpu,
         };
         changes.push(Change::Job(Box::new(Job {
             id: job,

@@ -8,7 +8,7 @@ use std::{
     fs,
     path::{Component, Path, PathBuf},
 };
-use tatau_model::{Amount, Strategy};
+use tatau_model::{Amount, Device, Strategy};
 use tatau_workload::{
     bundle_files,
     template::{self, BundleError},
@@ -30,6 +30,8 @@ pub struct BundleFolder {
     pub video: bool,
     /// Card class; `None` is any.
     pub class: Option<String>,
+    /// What renders, where the bundle says so.
+    pub device: Option<Device>,
     /// How offers are chosen.
     pub strategy: Strategy,
     /// The most it may cost, where the bundle says so.
@@ -50,6 +52,7 @@ pub fn write_bundle(
     let terms = template::Terms {
         environment: environment.into(),
         class: bundle.class.clone(),
+        device: bundle.device,
         strategy: bundle.strategy,
         cap: bundle.cap.unwrap_or(Amount::ZERO),
         video: bundle.video,
@@ -112,6 +115,7 @@ pub fn read_bundle(dir: &Path) -> Result<BundleFolder, SubmitError> {
         frames: asked.frames,
         video: asked.video,
         class: asked.class,
+        device: asked.device,
         strategy: asked.strategy,
         cap: asked.cap,
     })

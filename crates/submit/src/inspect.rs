@@ -4,7 +4,7 @@ use crate::{Event, Scene, SubmitError, Watch, upload::Inputs};
 use std::{collections::BTreeMap, time::Duration};
 use tatau_api::{JobView, SubmitJob};
 use tatau_client::Client;
-use tatau_model::{Amount, Job, JobId, JobState, Machines, OutputFile, Strategy, Who, Work};
+use tatau_model::{Amount, Device, Job, JobId, JobState, Machines, OutputFile, Strategy, Who, Work};
 use tatau_workload::{inspection::Report, trace};
 
 /// Longest wait for a change.
@@ -60,6 +60,7 @@ fn order(scene: &Scene, inputs: &Inputs, cap: Amount, who: Who, attempt: u32) ->
         video: false,
         preview: false,
         class: None,
+        device: Device::Cpu,
         strategy: Strategy::Fastest,
         fresh: false,
         tiles: String::new(),

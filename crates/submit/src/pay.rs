@@ -6,7 +6,7 @@ use crate::{
 };
 use tatau_api::{JobView, SubmitJob};
 use tatau_client::Client;
-use tatau_model::{Amount, BlobId, JobId, Machines, Strategy};
+use tatau_model::{Amount, BlobId, Device, JobId, Machines, Strategy};
 use tatau_workload::{frames, template};
 
 /// Everything that a render job is made of.
@@ -30,6 +30,8 @@ pub struct Order {
     pub preview: bool,
     /// Card class; `None` is any.
     pub class: Option<String>,
+    /// What renders.
+    pub device: Device,
     /// How offers are chosen.
     pub strategy: Strategy,
     /// Whose machines may work on it.
@@ -74,6 +76,7 @@ pub async fn pay(client: &Client, order: &Order, watch: &mut dyn Watch) -> Resul
         video: order.video,
         preview: order.preview,
         class: order.class.clone(),
+        device: order.device,
         strategy: order.strategy,
         machines: order.machines,
         cap: order.cap,

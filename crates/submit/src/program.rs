@@ -14,7 +14,7 @@ use std::{
 };
 use tatau_api::{JobView, ProgramTerms, Quote, SubmitJob, TasksQuoteRequest};
 use tatau_client::Client;
-use tatau_model::{Amount, Machines, Strategy};
+use tatau_model::{Amount, Device, Machines, Strategy};
 use tatau_workload::{
     bundle_files::{self, AskedProgram},
     program, template,
@@ -248,6 +248,7 @@ pub async fn pay_program(
         video: false,
         preview: false,
         class: order.class,
+        device: Device::Cpu,
         strategy: order.strategy,
         machines: order.machines,
         cap: order.cap,

@@ -3,7 +3,7 @@
 use crate::{Closed, SubmitError};
 use tatau_api::{Quote, QuoteRequest, QuoteRow};
 use tatau_client::Client;
-use tatau_model::{Amount, Strategy, Who};
+use tatau_model::{Amount, Device, Strategy, Who};
 use tatau_workload::tiles::Wish;
 
 /// The buyer's wishes.
@@ -11,6 +11,8 @@ use tatau_workload::tiles::Wish;
 pub struct Choice {
     /// Only this card class.
     pub class: Option<String>,
+    /// What renders.
+    pub device: Device,
     /// How offers are chosen.
     pub strategy: Strategy,
     /// The job's cap, never exceeded.
@@ -30,13 +32,15 @@ pub struct Asked {
     pub fresh: bool,
     /// How frames are cut.
     pub tiles: Wish,
+    /// What renders.
+    pub device: Device,
 }
 
 /// Asks for the prices.
 pub async fn quote(client: &Client, closed: &Closed, asked: Asked) -> Result<Quote, SubmitError> {
-    let Asked { frames, video, who, fresh, tiles } = asked;
-    let request =
-        QuoteRequest { inspection: closed.inspection, frames, video, who, fresh, tiles: tiles.to_string() };
+    let Asked { frames, video, who, fresh, tiles, device } = asked;
+    let tiles = tiles.to_string();
+    let request = QuoteRequest { inspection: closed.inspection, frames, video, who, fresh, tiles, device };
     Ok(client.quote(&request).await?)
 }
 
@@ -47,6 +51,10 @@ pub fn choose<'a>(quote: &'a Quote, choice: &Choice) -> Result<(&'a QuoteRow, Am
             Some(class) => {
                 format!("no card of class {class} is on offer now; leave out --class, or try again later")
             }
+            None if !choice.device.is_cpu() => format!(
+                "none of the {} is on offer now; try another --device, or again later",
+                choice.device.words()
+            ),
             None => "no card is on offer now; try again when providers are online".into(),
         })
     })?;
@@ -95,6 +103,7 @@ mod tests {
         let quote = sample();
         let wish = |class: Option<&str>, strategy| Choice {
             class: class.map(Into::into),
+            device: Device::Cpu,
             strategy,
             max_price: None,
         };
@@ -113,8 +122,11 @@ mod tests {
     #[test]
     fn the_price_allowed_is_the_cap_or_a_refusal() {
         let quote = sample();
-        let wish =
-            |most| Choice { max_price: Some(Amount::tatau(most)), strategy: Strategy::Cheapest, class: None };
+        let wish = |most| Choice {
+            max_price: Some(Amount::tatau(most)),
+            strategy: Strategy::Cheapest,
+            ..Choice::default()
+        };
         assert_eq!(choose(&quote, &wish(3)).unwrap().1, Amount::tatau(3));
         assert_eq!(choose(&quote, &wish(9)).unwrap().1, Amount::tatau(4));
         assert!(choose(&quote, &wish(1)).unwrap_err().to_string().contains("above the 1.00 allowed"));

@@ -11,7 +11,7 @@ use std::{
 };
 use tatau_api::{AuditCommit, AuditOrder, AuditReveal, FailReport, Poll};
 use tatau_evidence::{AuditCommitment, Domain, SigningKey};
-use tatau_model::{AuditId, JobId, Work};
+use tatau_model::{AuditId, Card, JobId, Work};
 use tatau_worker::{Fault, Outbox, OutboxError, Outlet, Ran, collect_audit};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -113,8 +113,9 @@ impl Desk {
         lock(&self.held).insert(audit, held);
     }
 
-    /// Takes an audit for the card that has its scene open, or has the least to do; `None` where it is held already.
-    pub fn take(&self, order: &AuditOrder, cards: &[u16]) -> Option<(u16, watch::Receiver<bool>)> {
+    /// Takes an audit for the card that has its scene open, or has the least to do, of those that render on its device; `None` where
+    /// it is held already, or none does.
+    pub fn take(&self, order: &AuditOrder, cards: &[(u16, Card)]) -> Option<(u16, watch::Receiver<bool>)> {
         let mut held = lock(&self.held);
         if held.contains_key(&order.audit) {
             return None;
@@ -126,7 +127,8 @@ impl Desk {
                 || held.values().any(|h| h.open && h.card == *card && h.job == job)
         };
         let load = |card: &u16| held.values().filter(|h| h.open && h.card == *card).count();
-        let card = *cards.iter().min_by_key(|card| (load(card) >= AUDITS_A_CARD, !near(card), load(card)))?;
+        let able = cards.iter().filter(|(_, own)| own.renders_on(order.order.device)).map(|(card, _)| card);
+        let card = *able.min_by_key(|card| (load(card) >= AUDITS_A_CARD, !near(card), load(card)))?;
         drop(warm);
         let cancel = watch::Sender::new(false);
         let cancelled = cancel.subscribe();

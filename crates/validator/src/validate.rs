@@ -12,6 +12,7 @@ use std::{
 };
 use tatau_api::{PollAnswer, RegisterNode};
 use tatau_client::{Client, ClientError, Credentials, Patience};
+use tatau_model::Card;
 use tatau_worker::{
     Assignment, Backoff, Membership, MembershipError, NodeError, NodeEvent, Outbox, OutboxError, Platform,
     Role, Started, Stop, StopSignal, start_node, told, unwelcome, work_line, worth_waiting,
@@ -167,7 +168,7 @@ async fn attend<P: Platform>(
                 } else {
                     backoff.reset();
                 }
-                take(desk, lines, answer);
+                take(desk, lines, &registration.cards, answer);
             }
             Err(error) if matches!(error.status(), Some(401 | 404)) => {
                 // A platform that lost this node learns of it again; a refusal of that is the last word.
@@ -192,9 +193,10 @@ async fn attend<P: Platform>(
     }
 }
 
-fn take(desk: &Desk, lines: &Lines, answer: PollAnswer) {
+fn take(desk: &Desk, lines: &Lines, cards: &[Card], answer: PollAnswer) {
     desk.stop(&answer.stop_audits);
-    let cards: Vec<u16> = lines.keys().copied().collect();
+    let own = |number: &u16| Some((*number, cards.get(usize::from(*number))?.clone()));
+    let cards: Vec<(u16, Card)> = lines.keys().filter_map(own).collect();
     for order in answer.audits {
         let Some((card, cancelled)) = desk.take(&order, &cards) else { continue };
         let holder = order.audit.to_string();

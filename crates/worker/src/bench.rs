@@ -33,10 +33,14 @@ pub struct BenchOptions {
     pub runner: PathBuf,
     /// `["session"]` for `tatau`.
     pub runner_args: Vec<String>,
-    /// The card: its threads and memory limit the sessions.
+    /// The card: its threads limit the sessions.
     pub card: Card,
+    /// Memory of the machine that a session may use, MiB.
+    pub memory_mib: u64,
     /// Device nodes of the card.
     pub devices: Vec<PathBuf>,
+    /// What else work on the card has to be shown, read-only.
+    pub shown: Vec<PathBuf>,
     /// Resident sessions, at least 1.
     pub most_sessions: usize,
     /// A session that did nothing for so long is ended.
@@ -225,7 +229,7 @@ impl Bench {
 
     fn policy(&self, place: &Place, room: &Room) -> Policy {
         let options = &self.options;
-        let memory_bytes = options.card.memory_mib << 20;
+        let memory_bytes = options.memory_mib << 20;
         Policy {
             env_dir: place.environment.clone(),
             runtime_dir: place.runtime.clone(),
@@ -242,6 +246,7 @@ impl Bench {
                 start_seconds: START_SECONDS,
             },
             devices: options.devices.clone(),
+            shown: options.shown.clone(),
             licence: place.licence.clone(),
             runner: options.runner.clone(),
             runner_args: options.runner_args.clone(),

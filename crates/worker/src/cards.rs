@@ -1,7 +1,5 @@
-//! What this machine has to offer: slots of CPU threads, and NVIDIA cards.
+//! What this machine has to offer: slots of CPU threads.
 
-use nvml_wrapper::{Nvml, error::NvmlError};
-use std::path::PathBuf;
 use tatau_model::{Card, CardKind};
 
 /// Memory that stays with the machine itself, MiB.
@@ -45,24 +43,6 @@ pub struct Machine {
     pub memory_mib: u64,
 }
 
-/// One NVIDIA card.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gpu {
-    /// The driver's number of it, which names its device node and its meters.
-    pub number: u32,
-    /// As it is offered.
-    pub card: Card,
-}
-
-/// NVIDIA cards, and words where something is broken. A machine without their library has none, silently.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gpus {
-    /// The cards.
-    pub cards: Vec<Gpu>,
-    /// One sentence each.
-    pub warnings: Vec<String>,
-}
-
 impl Machine {
     /// Reads this machine, and the limits of the control group that it runs in.
     pub fn read() -> Result<Self, CardsError> {
@@ -95,6 +75,7 @@ impl Machine {
             name: self.processor.clone(),
             memory_mib,
             threads: self.threads / slots + u32::from(i < self.threads % slots),
+            devices: Vec::new(),
             score_milli: None,
         };
         Ok((0..slots).map(card).collect())
@@ -111,58 +92,6 @@ fn processor() -> Option<String> {
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     let name: String = line.split_once(':')?.1.trim().chars().filter(|c| !c.is_control()).take(80).collect();
     (!name.is_empty()).then_some(name)
-}
-
-/// The NVIDIA cards of this machine.
-pub fn gpus() -> Gpus {
-    let nvml = match Nvml::init() {
-        Ok(nvml) => nvml,
-        // No library, no driver: a machine without such cards.
-        Err(NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound | NvmlError::DriverNotLoaded) => {
-            return Gpus::default();
-        }
-        Err(e) => {
-            let warning = format!(
-                "the NVIDIA driver is installed but does not answer ({e}); its cards are not offered: see nvidia-smi"
-            );
-            return Gpus { cards: Vec::new(), warnings: vec![warning] };
-        }
-    };
-    let mut found = Gpus::default();
-    let count = nvml.device_count().unwrap_or_else(|e| {
-        found.warnings.push(format!("the NVIDIA cards cannot be counted ({e}); none is offered"));
-        0
-    });
-    for i in 0..count {
-        match gpu(&nvml, i) {
-            Ok(card) => found.cards.push(Gpu { number: i, card }),
-            Err(e) => {
-                found.warnings.push(format!("NVIDIA card {i} does not answer ({e}); it is not offered"));
-            }
-        }
-    }
-    found
-}
-
-fn gpu(nvml: &Nvml, i: u32) -> Result<Card, NvmlError> {
-    let device = nvml.device_by_index(i)?;
-    Ok(Card {
-        kind: CardKind::Gpu,
-        name: device.name()?.chars().filter(|c| !c.is_control()).take(80).collect(),
-        memory_mib: device.memory_info()?.total >> 20,
-        threads: 1,
-        score_milli: None,
-    })
-}
-
-/// Device nodes that a task on the GPU with this number needs, those that exist.
-pub fn gpu_devices(number: u32) -> Vec<PathBuf> {
-    let own = format!("/dev/nvidia{number}");
-    [own.as_str(), "/dev/nvidiactl", "/dev/nvidia-uvm"]
-        .iter()
-        .map(PathBuf::from)
-        .filter(|path| path.exists())
-        .collect()
 }
 
 #[cfg(test)]

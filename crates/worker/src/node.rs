@@ -1,15 +1,16 @@
 //! Starting a node: cards, environments, identity, registration. The provider's agent and the validator both begin here.
 
 use crate::{
-    Backoff, Bench, BenchOptions, CardsError, EnvironmentError, Gpu, Inputs, InputsError, Licence, Machine,
-    Membership, MembershipError, Place, Platform, Recipe, Right, Stage, Stop, StopSignal, gpus, provision,
-    told, worth_waiting, write_runtime,
+    Backoff, Bench, BenchOptions, CardsError, EnvironmentError, Gpu, Inputs, InputsError, Licence,
+    Membership, MembershipError, Place, Platform, Recipe, Right, Stage, Stop, StopSignal, provision, told,
+    workplaces::{Workplace, divide, graphics, machine},
+    worth_waiting, write_runtime,
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tatau_api::RegisterNode;
 use tatau_client::ClientError;
 use tatau_evidence::{Domain, SigningKey};
-use tatau_model::{Address, Amount, Card, CardKind, Clock, Node, Offer, SystemClock, environment};
+use tatau_model::{Address, Amount, Card, Clock, Node, Offer, SystemClock, environment};
 use tatau_workload::runtime::{BLENDER, ENVIRONMENTS};
 
 /// Sessions that one card keeps open: a scene's frames, its pictures, and one without a scene.
@@ -34,6 +35,8 @@ pub struct NodeOptions {
     pub threads: Option<u32>,
     /// Memory to share among the slots, MiB; `None` is the machine's, less what it needs itself.
     pub memory_mib: Option<u64>,
+    /// Graphics cards to try and to offer; `None` is all of this machine.
+    pub graphics: Option<Vec<Gpu>>,
     /// Environments to offer; all that this version knows at first.
     pub environments: Vec<String>,
     /// Programs of the machine's own that are offered besides: name (`host:cinema4d@2025.1`) and folder, seen as `/env`.
@@ -65,6 +68,7 @@ impl NodeOptions {
             slots: None,
             threads: None,
             memory_mib: None,
+            graphics: None,
             environments: ENVIRONMENTS.iter().map(|environment| environment.name.into()).collect(),
             programs: BTreeMap::new(),
             licences: BTreeMap::new(),
@@ -101,7 +105,7 @@ pub struct Role {
 /// What happens while a node starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeEvent {
-    /// An environment is being made.
+    /// An environment is being made, or a graphics card tried.
     Provisioning {
         /// Which.
         environment: String,
@@ -169,7 +173,7 @@ pub struct Started<P> {
     pub inputs: Arc<Inputs<P>>,
     /// A bench for every card that can work, with the card's number.
     pub benches: Vec<(u16, Bench)>,
-    /// The driver's number of each card that is a graphics card, in the order of the cards.
+    /// NVIDIA's number of each card that has one, in the order of the cards.
     pub graphics: Vec<Option<u32>>,
     /// For registering again where the platform lost it.
     pub registration: RegisterNode,
@@ -203,20 +207,13 @@ async fn start<P: Platform>(
     if let Some(lack) = checks.into_iter().find(|check| !check.ok) {
         return Err(NodeError::Sandbox(format!("{}: {}", lack.name, lack.sentence)));
     }
-    let (cards, graphics) = cards(options, on)?;
-    let mut places = BTreeMap::new();
-    for name in &options.environments {
-        places.insert(name.clone(), place(options, name, on).await?);
-    }
-    for (name, folder) in &options.programs {
-        let licence = environment::program(name).and_then(|program| options.licences.get(program)).cloned();
-        if let Some(Err(why)) = answer_of(licence.as_ref()).await {
-            let sentence = format!("{name} will fail as long as its licence server is away: {why}");
-            on(NodeEvent::Warning { sentence });
-        }
-        places
-            .insert(name.clone(), Place { environment: folder.clone(), runtime: runtime(options)?, licence });
-    }
+    let machine = machine(options)?;
+    let slots = options.slots.unwrap_or(1);
+    machine.slots(slots)?;
+    let places = places(options, on).await?;
+    let inputs = Arc::new(Inputs::open(platform.clone(), &options.data_dir, options.blob_cap_bytes)?);
+    let graphics = graphics(options, &machine, &places, &inputs, on).await;
+    let (cards, workplaces) = divide(&machine, slots, graphics)?;
     let about = patiently(on, || platform.platform()).await?;
     let domain = Domain::on_chain(about.chain_id, Address([0; 20]));
     let now = SystemClock.now();
@@ -251,50 +248,35 @@ async fn start<P: Platform>(
     if node.draining {
         node = patiently(on, || platform.drain(false)).await?;
     }
-    let inputs = Arc::new(Inputs::open(platform.clone(), &options.data_dir, options.blob_cap_bytes)?);
-    let bench = |card: Card| {
-        Bench::new(BenchOptions {
-            places: places.clone(),
-            runner: options.runner.clone(),
-            runner_args: options.runner_args.clone(),
-            card,
-            devices: Vec::new(),
-            most_sessions: MOST_SESSIONS,
-            idle: options.idle,
-        })
+    let bench = |(card, workplace): (Card, Workplace)| {
+        Bench::new(BenchOptions { most_sessions: MOST_SESSIONS, ..workplace.bench(options, &places, card) })
     };
-    // Graphics cards are known to the platform; working on them comes later.
-    let working = cards.into_iter().enumerate().filter(|(_, card)| card.kind == CardKind::Cpu);
-    let benches = working.map(|(i, card)| (i as u16, bench(card))).collect();
+    let graphics = workplaces.iter().map(|workplace| workplace.number).collect();
+    let working = cards.into_iter().zip(workplaces).enumerate();
+    let benches =
+        working.filter(|(_, (card, _))| card.works()).map(|(i, place)| (i as u16, bench(place))).collect();
     on(NodeEvent::Registered { node: Box::new(node.clone()) });
     Ok(Started { platform, membership, domain, node, inputs, benches, graphics, registration })
 }
 
-/// The cards, and beside each the driver's number where it is a graphics card.
-fn cards(
+async fn places(
     options: &NodeOptions,
     on: &(dyn Fn(NodeEvent) + Send + Sync),
-) -> Result<(Vec<Card>, Vec<Option<u32>>), NodeError> {
-    let mut machine = Machine::read()?;
-    machine.threads = options.threads.unwrap_or(machine.threads);
-    machine.memory_mib = options.memory_mib.unwrap_or(machine.memory_mib);
-    let mut cards = machine.slots(options.slots.unwrap_or(1))?;
-    let mut numbers = vec![None; cards.len()];
-    let found = gpus();
-    for sentence in found.warnings {
-        on(NodeEvent::Warning { sentence });
+) -> Result<BTreeMap<String, Place>, NodeError> {
+    let mut places = BTreeMap::new();
+    for name in &options.environments {
+        places.insert(name.clone(), place(options, name, on).await?);
     }
-    for Gpu { number, card } in found.cards {
-        if card.class().is_some() {
-            cards.push(card);
-            numbers.push(Some(number));
-        } else {
-            let sentence =
-                format!("the card '{}' is in no class of the platform yet; it is left out", card.name);
+    for (name, folder) in &options.programs {
+        let licence = environment::program(name).and_then(|program| options.licences.get(program)).cloned();
+        if let Some(Err(why)) = answer_of(licence.as_ref()).await {
+            let sentence = format!("{name} will fail as long as its licence server is away: {why}");
             on(NodeEvent::Warning { sentence });
         }
+        places
+            .insert(name.clone(), Place { environment: folder.clone(), runtime: runtime(options)?, licence });
     }
-    Ok((cards, numbers))
+    Ok(places)
 }
 
 async fn place(

@@ -6,7 +6,7 @@ use crate::{
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use tatau_model::{Amount, Strategy};
+use tatau_model::{Amount, Device, Strategy};
 
 /// Most parameters.
 pub const MAX_ENTRIES: usize = 100_000;
@@ -24,6 +24,8 @@ pub struct Asked {
     pub video: bool,
     /// Card class; `None` is any.
     pub class: Option<String>,
+    /// What renders, where the bundle says so.
+    pub device: Option<Device>,
     /// How offers are chosen.
     pub strategy: Strategy,
     /// The most it may cost, where the bundle says so.
@@ -56,6 +58,7 @@ enum Plain {
 struct Terms {
     environment: Option<String>,
     class: Option<String>,
+    device: Option<Device>,
     #[serde(default)]
     strategy: Strategy,
     cap: Option<String>,
@@ -90,6 +93,7 @@ pub fn read(template: &str, values: Option<&str>, terms: Option<&str>) -> Result
         frames: render.frames,
         video: terms.video,
         class: terms.class,
+        device: terms.device,
         strategy: terms.strategy,
         cap,
     })

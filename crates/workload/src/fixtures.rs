@@ -15,6 +15,7 @@ pub(crate) fn render_job(frames: &[i32], video: bool) -> Job {
         layered: None,
         preview: Preview::None,
         tiles: None,
+        device: tatau_model::Device::Cpu,
     };
     job(JobKind::Render(spec))
 }
@@ -24,7 +25,12 @@ pub(crate) fn inspect_job() -> Job {
 }
 
 pub(crate) fn benchmark_job() -> Job {
-    job(JobKind::Benchmark { node: Address([2; 20]), card: 0, seed: 0xffff_fff7 })
+    job(JobKind::Benchmark {
+        node: Address([2; 20]),
+        card: 0,
+        seed: 0xffff_fff7,
+        device: tatau_model::Device::Cpu,
+    })
 }
 
 fn job(kind: JobKind) -> Job {

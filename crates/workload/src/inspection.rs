@@ -335,6 +335,7 @@ pub fn render_spec(
         layered: layered(report, score)?,
         preview: Preview::None,
         tiles: None,
+        device: tatau_model::Device::Cpu,
     })
 }
 

@@ -6,7 +6,8 @@ use crate::trace;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tatau_model::{
-    AttemptId, AuditId, AuditWork, Job, JobKind, Order, OrderFile, Rect, RenderSpec, SessionOrder, Work,
+    AttemptId, AuditId, AuditWork, Device, Job, JobId, JobKind, Order, OrderFile, Rect, RenderSpec,
+    SessionOrder, Work,
 };
 
 /// Where the outputs of a task appear inside the sandbox.
@@ -73,7 +74,11 @@ pub fn audit_order(
             (Scene::OfJob, request)
         }
         (Work::Benchmark, _) => {
-            (Scene::None, json!({"kind": "crops", "frame": 1, "crops": crops, "benchmark": benchmark(job)?}))
+            let device = job.device().name();
+            let request = json!({
+                "kind": "crops", "frame": 1, "crops": crops, "benchmark": benchmark(job)?, "device": device,
+            });
+            (Scene::None, request)
         }
         _ => return Err(OrderError::WrongJob(work.label())),
     };
@@ -98,6 +103,7 @@ pub fn program_order(job: &Job, work: &Work, run: ProgramRun, files: Vec<OrderFi
     Order {
         job: job.id,
         work: work.clone(),
+        device: Device::Cpu,
         session: SessionOrder {
             template: run.template,
             parameters: run.parameters,
@@ -157,6 +163,7 @@ fn work_order(
         (Work::Benchmark, JobKind::Benchmark { .. }) => {
             let mut request = benchmark(job)?;
             request["kind"] = json!("benchmark");
+            request["device"] = json!(job.device().name());
             (Scene::None, request)
         }
         (Work::Finish { frame }, JobKind::Render(_)) => {
@@ -187,7 +194,9 @@ fn work_order(
 /// A request with the values that were paid for, so that a frame and its audits are made with the same ones, whatever the
 /// scene says.
 fn frozen(kind: &str, spec: &RenderSpec) -> Value {
-    json!({"kind": kind, "width": spec.width, "height": spec.height, "samples": spec.samples})
+    json!({
+        "kind": kind, "width": spec.width, "height": spec.height, "samples": spec.samples, "device": spec.device.name(),
+    })
 }
 
 /// Where the session finds the job's scene.
@@ -243,6 +252,7 @@ fn render_order(
     Ok(Order {
         job: job.id,
         work: Work::Render { frame, tile: None },
+        device: spec.device,
         session: SessionOrder {
             template: bundle.map_or(template::RENDER, Bundle::template).to_owned(),
             parameters: parameters.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
@@ -274,12 +284,28 @@ fn request_order(
     Ok(Order {
         job: job.id,
         work: work.clone(),
+        device: if work.is_on_device() { job.device() } else { Device::Cpu },
         session: request_session(&job.environment, &scene, inputs),
         parameters: BTreeMap::from([("Request".to_owned(), format!("/in/requests/{id}.json"))]),
         request: Some(request.to_string()),
         files,
         limit_ms,
     })
+}
+
+/// Whether something can be rendered on `device` in this environment, for a machine's own eyes: no job, no scene. `id` names the request's file.
+pub fn check_order(id: &str, environment: &str, device: Device, limit_ms: u64) -> Order {
+    Order {
+        job: JobId::default(),
+        // Its files are named as a benchmark's.
+        work: Work::Benchmark,
+        device,
+        session: request_session(environment, "-", None),
+        parameters: BTreeMap::from([("Request".to_owned(), format!("/in/requests/{id}.json"))]),
+        request: Some(json!({"kind": "check_device", "device": device.name()}).to_string()),
+        files: Vec::new(),
+        limit_ms,
+    }
 }
 
 /// The session that answers requests about `scene` (a path inside the sandbox, or `-` for none); the comparator's too.

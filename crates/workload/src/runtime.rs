@@ -27,6 +27,8 @@ pub const BLENDER: &[RuntimeFile] = &[
     file!("crops.py"),
     file!("daemon.py"),
     file!("decoded.py"),
+    file!("device_check.py"),
+    file!("devices.py"),
     file!("down.py"),
     file!("exr.py"),
     file!("exr_write.py"),

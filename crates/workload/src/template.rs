@@ -7,7 +7,7 @@ use crate::frames::{self, FramesError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use tatau_model::{Amount, Strategy};
+use tatau_model::{Amount, Device, Strategy};
 
 /// Renders frames: parameters Name, Scene, Frames, Request, OutputDir; a task parameter Frame.
 pub const RENDER: &str = include_str!("../templates/render.yaml");
@@ -261,6 +261,9 @@ pub struct Terms {
     /// Card class; absent is any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// What renders; absent is what the class usually does, or the processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
     /// How offers are chosen.
     pub strategy: Strategy,
     /// Price cap, decimal TATAU.

@@ -59,6 +59,7 @@ fn rig(id: Address) -> Node {
             name: "slot".into(),
             memory_mib: 4_096,
             threads: 2,
+            devices: vec![],
             score_milli: None,
         }],
         offer: offer(ONE),

@@ -1,5 +1,6 @@
 //! The market's whole life under a fake clock.
 
+mod devices;
 mod fleet;
 mod life;
 mod pauses;

@@ -116,6 +116,7 @@ impl Founding {
             name: "slot".into(),
             memory_mib: 4_096,
             threads: 1,
+            devices: vec![],
             score_milli: Some(1_000),
         };
         let node = Node {
@@ -155,6 +156,7 @@ impl Founding {
             layered: None,
             preview: Preview::None,
             tiles: None,
+            device: tatau_model::Device::Cpu,
         };
         self.event(Event::SubmitJob(NewJob {
             owner: Address([9; 20]),

@@ -122,6 +122,7 @@ impl Desk {
             input_dir: self.inputs.clone(),
             limits: limits(self.options.threads),
             devices: Vec::new(),
+            shown: Vec::new(),
             licence: None,
             runner: self.options.runner.clone(),
             runner_args: self.options.runner_args.clone(),

@@ -29,6 +29,7 @@ pub(crate) fn inspection(inputs: BlobId, key: &str) -> SubmitJob {
         video: false,
         preview: false,
         class: None,
+        device: tatau_model::Device::Cpu,
         strategy: Strategy::Balanced,
         fresh: false,
         tiles: String::new(),

@@ -78,6 +78,7 @@ impl Bench {
             input_dir: dir.path().join("in"),
             limits,
             devices: vec![],
+            shown: vec![],
             licence: None,
             runner: runner(),
             runner_args: vec![],

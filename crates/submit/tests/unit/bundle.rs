@@ -8,6 +8,7 @@ fn sample(scene: PathBuf) -> BundleFolder {
         frames: vec![1, 2, 3, 10],
         video: true,
         class: Some("rtx-3090".into()),
+        device: Some(tatau_model::Device::Cuda),
         strategy: Strategy::Fastest,
         cap: Some(Amount::tatau(12)),
     }

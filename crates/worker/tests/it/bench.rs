@@ -20,14 +20,22 @@ impl Place {
         let root = tempfile::tempdir().unwrap();
         let fake = Fake::default();
         let inputs = Arc::new(Inputs::open(fake.clone(), &root.path().join("node"), 64 << 20).unwrap());
-        let card =
-            Card { kind: CardKind::Cpu, name: "slot".into(), memory_mib: 256, threads: 1, score_milli: None };
+        let card = Card {
+            kind: CardKind::Cpu,
+            name: "slot".into(),
+            memory_mib: 256,
+            threads: 1,
+            devices: vec![],
+            score_milli: None,
+        };
         let bench = Bench::new(BenchOptions {
             places: BTreeMap::from([("stand-in".to_owned(), place(root.path()))]),
             runner: runner("worker-session"),
             runner_args: Vec::new(),
             card,
+            memory_mib: 256,
             devices: Vec::new(),
+            shown: Vec::new(),
             most_sessions: 2,
             idle: Duration::from_mins(1),
         });

@@ -73,6 +73,7 @@ impl Studio {
             name: "slot".into(),
             memory_mib: 4_096,
             threads: 2,
+            devices: vec![],
             score_milli: None,
         };
         let bench = Bench::new(BenchOptions {
@@ -83,7 +84,9 @@ impl Studio {
             runner: runner("worker-session"),
             runner_args: Vec::new(),
             card,
+            memory_mib: 4_096,
             devices: Vec::new(),
+            shown: Vec::new(),
             most_sessions: 3,
             idle: Duration::from_mins(1),
         });
@@ -153,6 +156,7 @@ async fn frames_pictures_and_crops_of_the_demo_scene() {
         layered: None,
         preview: Preview::None,
         tiles: None,
+        device: tatau_model::Device::Cpu,
     };
     let job = job(JobKind::Render(spec), Some(inputs));
     let (first, out) = studio.task(1, &job, &Work::Render { frame: 1, tile: None }, Vec::new()).await;
@@ -192,7 +196,10 @@ async fn the_benchmark_needs_no_inputs() {
         return;
     };
     let mut studio = Studio::new(environment);
-    let job = job(JobKind::Benchmark { node: Address::default(), card: 0, seed: 5 }, None);
+    let job = job(
+        JobKind::Benchmark { node: Address::default(), card: 0, seed: 5, device: tatau_model::Device::Cpu },
+        None,
+    );
     let (got, _) = studio.task(1, &job, &Work::Benchmark, Vec::new()).await;
     assert_eq!(got.units, 256 * 256 * 48);
     assert!(got.render_ms.is_some_and(|ms| ms > 100), "{:?}", got.render_ms);

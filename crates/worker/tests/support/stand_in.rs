@@ -69,6 +69,7 @@ pub fn order(
     Order {
         job: JobId(1),
         work,
+        device: tatau_model::Device::Cpu,
         session: SessionOrder {
             template: template(),
             parameters: BTreeMap::from([("Scene".to_owned(), scene.to_owned())]),

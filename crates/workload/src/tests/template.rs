@@ -141,6 +141,7 @@ fn the_files_beside_the_template_are_yaml_that_reads_back() {
     let terms = Terms {
         environment: "blender-5.0".into(),
         class: None,
+        device: Some(Device::Optix),
         strategy: Strategy::Cheapest,
         cap: Amount::tatau(2),
         video: true,
@@ -148,6 +149,6 @@ fn the_files_beside_the_template_are_yaml_that_reads_back() {
     let back = read(&tatau_yaml(&terms).unwrap());
     assert_eq!(
         back,
-        json!({"environment": "blender-5.0", "strategy": "cheapest", "cap": "2.00", "video": true})
+        json!({"environment": "blender-5.0", "device": "optix", "strategy": "cheapest", "cap": "2.00", "video": true})
     );
 }

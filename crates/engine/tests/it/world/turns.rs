@@ -155,6 +155,7 @@ impl World {
             return;
         };
         for id in ids {
+            self.check_audit(node, id);
             if self.rng.random_ratio(1, 20) {
                 self.must(Event::FailAudit { node, audit: id, code: "no".into(), sentence: "no".into() });
                 continue;

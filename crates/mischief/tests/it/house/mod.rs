@@ -182,6 +182,13 @@ impl House {
         self.start(&self.tatau, party, &arguments)
     }
 
+    /// Starts a node with a graphics card that is not there, and one slot besides.
+    pub fn start_stand_in(&self, party: &str, verb: &str, more: &[&str]) -> Running {
+        let slot = ["--slots", "1", "--threads", "1", "--memory-mib", "3000", "--name", party];
+        let fixed = [verb, "--ask", ASK, "--stand-in-card", "NVIDIA GeForce RTX 3080"];
+        self.start(&self.mischief, party, &[&fixed[..], &slot, more].concat())
+    }
+
     /// Starts a cheat that cheats once and is honest before and after.
     pub fn start_cheat(&self, party: &str, cheat: &str) -> Running {
         let arguments = ["provide", "--ask", ASK, "--cheat", cheat, "--cheat-times", "1"];
@@ -250,6 +257,7 @@ impl House {
             video: false,
             preview: false,
             class: None,
+            device: model.device(),
             strategy: Strategy::Fastest,
             fresh: true,
             tiles: tiles.into(),

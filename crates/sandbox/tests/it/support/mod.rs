@@ -45,6 +45,7 @@ impl Place {
                 start_seconds: 20,
             },
             devices: Vec::new(),
+            shown: Vec::new(),
             licence: None,
             runner: std::env::var_os(OTHER_RUNNER).map_or_else(|| RUNNER.into(), Into::into),
             runner_args: Vec::new(),

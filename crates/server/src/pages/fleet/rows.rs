@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn card(kind: CardKind, name: &str, score: Option<u64>) -> Card {
-        Card { kind, name: name.into(), memory_mib: 1, threads: 1, score_milli: score }
+        Card { kind, name: name.into(), memory_mib: 1, threads: 1, devices: vec![], score_milli: score }
     }
 
     #[test]

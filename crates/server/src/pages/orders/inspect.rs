@@ -8,7 +8,7 @@ use crate::{
 use std::{collections::BTreeMap, io::Read};
 use tatau_api::SubmitJob;
 use tatau_blobs::{Manifest, ManifestFile};
-use tatau_model::{Address, Amount, JobId, JobState, Machines, Strategy, Who};
+use tatau_model::{Address, Amount, Device, JobId, JobState, Machines, Strategy, Who};
 use tatau_workload::blend;
 
 /// How often an inspection that ended without a report is asked for anew.
@@ -46,6 +46,7 @@ pub(super) async fn inspect(
             video: false,
             preview: false,
             class: None,
+            device: Device::Cpu,
             strategy: Strategy::Fastest,
             fresh: false,
             tiles: String::new(),

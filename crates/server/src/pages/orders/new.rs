@@ -94,6 +94,7 @@ fn wishes(bundle: &Bundle) -> Result<String, ApiError> {
         frames: frames::format(&asked.frames),
         video: asked.video,
         class: asked.class.unwrap_or_default(),
+        device: asked.device.map(|device| device.name().to_owned()).unwrap_or_default(),
         strategy: Some(asked.strategy),
         cap: asked.cap.map(|cap| cap.to_string()).unwrap_or_default(),
         ..super::quote::Wish::default()

@@ -116,6 +116,7 @@ async fn order(
         video: wish.video,
         preview: wish.preview,
         class: Some(row.class),
+        device: wish.device(),
         strategy: row.strategy,
         machines: machines(who, wish)?,
         cap,

@@ -19,7 +19,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tatau_api::{Quote, QuoteRow};
-use tatau_model::{AccountKey, Address, Amount, JobId, Machines, Strategy, Who};
+use tatau_model::{AccountKey, Address, Amount, Device, JobId, Machines, Strategy, Who, card};
 use tatau_workload::frames;
 
 /// What the order's form, or the address of its page, asks for.
@@ -31,6 +31,8 @@ pub(crate) struct Wish {
     pub video: bool,
     pub preview: bool,
     pub class: String,
+    /// What renders; empty: as the class does, or processors.
+    pub device: String,
     pub strategy: Option<Strategy>,
     /// The table's row, `class/strategy`.
     pub row: String,
@@ -48,6 +50,12 @@ impl Wish {
         serde_html_form::from_str(query.unwrap_or_default()).map_err(|e| {
             ApiError::bad_request(format!("the address cannot be read ({e}); start from \"My jobs\""))
         })
+    }
+
+    /// What is to render.
+    pub(super) fn device(&self) -> Device {
+        let usual = || card::class(&self.class).and_then(|class| class.devices.first().copied());
+        Device::named(&self.device).or_else(usual).unwrap_or_default()
     }
 
     /// Class and strategy that the table's row or the address names.
@@ -167,6 +175,7 @@ pub(super) fn asked(found: &Inspected, wish: &Wish) -> make::Asked {
         who: found.job.machines.who,
         fresh: wish.again > 0,
         tiles: String::new(),
+        device: wish.device(),
     }
 }
 

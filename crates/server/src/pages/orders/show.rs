@@ -20,7 +20,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use std::sync::Arc;
-use tatau_model::{Job, JobId, JobKind, Who};
+use tatau_model::{Device, Job, JobId, JobKind, Who};
 use tatau_ui::Frame;
 use tatau_workload::frames;
 
@@ -54,6 +54,8 @@ struct Found {
     saved_by: String,
     /// What else is special about its pictures.
     special: Vec<String>,
+    /// What can render it: name, words, whether it is chosen.
+    devices: Vec<(&'static str, &'static str, bool)>,
     files: Vec<(String, String)>,
     files_total: usize,
     bytes: String,
@@ -147,6 +149,7 @@ async fn described(
         rate: format!("{} a second", f64::from(report.fps.num) / f64::from(report.fps.den.max(1))),
         saved_by: report.saved_by.clone(),
         special: words::special(report),
+        devices: Device::ALL.map(|d| (d.name(), words::device(d), d == wish.device())).into(),
         files,
         files_total: manifest.files().len(),
         bytes: tatau_ui::words::bytes(manifest.total_bytes()),

@@ -1,6 +1,6 @@
 //! What an inspection says, in the words of the person who made the scene. Pure.
 
-use tatau_model::Strategy;
+use tatau_model::{Device, Strategy};
 use tatau_workload::inspection::Report;
 
 /// Names of layers or cameras that are listed.
@@ -72,12 +72,22 @@ pub(crate) fn class(name: &str) -> String {
     }
     name.split('-')
         .map(|part| match part {
-            "gtx" | "rtx" => part.to_uppercase(),
+            "gtx" | "rtx" | "nvidia" | "rdna" => part.to_uppercase(),
             "ti" => "Ti".into(),
             other => other.to_owned(),
         })
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// What renders, as people choose it.
+pub(super) fn device(device: Device) -> &'static str {
+    match device {
+        Device::Cpu => "Processors",
+        Device::Cuda => "Graphics cards (CUDA)",
+        Device::Optix => "Graphics cards (OptiX)",
+        Device::Hip => "Graphics cards (HIP)",
+    }
 }
 
 /// A strategy's name.

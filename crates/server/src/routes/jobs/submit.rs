@@ -58,6 +58,17 @@ fn check(request: &SubmitJob) -> Result<(), ApiError> {
             names.join(", ")
         )));
     }
+    let class = request.class.as_deref().and_then(card::class);
+    let rendered = request.template.is_some() && request.program.is_none();
+    if let Some(class) = class.filter(|class| rendered && !class.devices.contains(&request.device)) {
+        let names: Vec<_> = class.devices.iter().map(|device| device.name()).collect();
+        return Err(ApiError::invalid(format!(
+            "cards of the class {} render on {}, not on {}; ask for that, or leave the class out",
+            class.name,
+            names.join(" or "),
+            request.device.name()
+        )));
+    }
     Ok(())
 }
 
@@ -153,6 +164,7 @@ async fn render(
     }
     let mut spec = found.spec(&frames, request.video)?;
     spec.preview = if request.preview { Preview::Waiting } else { Preview::None };
+    spec.device = request.device;
     spec.tiles = tiling::grid(app, &found, &spec, request.machines.who, &request.tiles).await?;
     let reference_ms = found.reference_ms()?;
     let memory_mib = inspection::memory_mib(&found.report, &spec);

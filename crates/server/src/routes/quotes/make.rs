@@ -11,7 +11,7 @@ use axum::{Json, extract::State as Shared};
 use std::{collections::BTreeMap, sync::Arc};
 use tatau_api::{Quote, QuoteRequest, QuoteRow, TasksQuoteRequest};
 use tatau_engine::State;
-use tatau_model::{Amount, Clock, Job, Millis, Node, SystemClock, Who};
+use tatau_model::{Amount, Card, Clock, Device, Job, Millis, Node, SystemClock, Who};
 use tatau_workload::{
     frames, inspection,
     quote::{self as workload_quote, OfferLine, Wanted},
@@ -21,10 +21,10 @@ use tatau_workload::{
 
 pub(crate) async fn make(Shared(app): Shared<Arc<App>>, call: Call) -> Result<Json<Quote>, ApiError> {
     let owner = call.account(&app).await?;
-    let QuoteRequest { inspection, frames, video, who, fresh, tiles } = call.json()?;
+    let QuoteRequest { inspection, frames, video, who, fresh, tiles, device } = call.json()?;
     let found = work::inspected(&app, inspection, owner).await?;
     let frames = frames::parse(&frames).map_err(|e| ApiError::invalid(e.to_string()))?;
-    quote(&app, &found, &frames, Asked { video, who, fresh, tiles }).await.map(Json)
+    quote(&app, &found, &frames, Asked { video, who, fresh, tiles, device }).await.map(Json)
 }
 
 /// `POST /v1/quotes/tasks`: of a bundle's tasks, whose time is what their buyer says.
@@ -39,7 +39,7 @@ pub(crate) async fn tasks(Shared(app): Shared<Arc<App>>, call: Call) -> Result<J
     let now = SystemClock.now();
     let offers = app.writer.read(move |state| {
         let fits = |node: &Node| node.offer.has(&environment) && state.may_be_seen(who, &owner, &node.owner);
-        lines(state, fits, 0, now)
+        lines(state, fits, |_| true, now)
     });
     let wanted = Wanted {
         frame_parts: vec![reference_ms],
@@ -64,6 +64,8 @@ pub(crate) struct Asked {
     pub fresh: bool,
     /// `auto`, `off`, or columns and rows.
     pub tiles: String,
+    /// What renders.
+    pub device: Device,
 }
 
 /// What so many frames of an inspected scene would cost and take now.
@@ -71,9 +73,10 @@ pub(crate) async fn quote(
     app: &App,
     found: &Inspected,
     frames: &[i32],
-    Asked { video, who, fresh, tiles }: Asked,
+    Asked { video, who, fresh, tiles, device }: Asked,
 ) -> Result<Quote, ApiError> {
     let mut spec = found.spec(frames, video)?;
+    spec.device = device;
     spec.tiles = tiling::grid(app, found, &spec, who, &tiles).await?;
     let reference_ms = found.reference_ms()?;
     let known = if fresh { 0 } else { known::frames(&known::results(app, &found.job, &spec).await?) };
@@ -81,7 +84,7 @@ pub(crate) async fn quote(
     job.machines.who = who;
     job.memory_mib = inspection::memory_mib(&found.report, &spec);
     let now = SystemClock.now();
-    let offers = app.writer.read(move |state| offers(state, &job, now)).await?;
+    let offers = app.writer.read(move |state| offers(state, &job, device, now)).await?;
     let wanted = Wanted {
         frame_parts: units::frame_parts(&spec, reference_ms),
         frames: frames.len() as u64,
@@ -112,20 +115,23 @@ fn rows(wanted: &Wanted, offers: &[OfferLine], who: Who) -> Result<Vec<QuoteRow>
     Ok(rows.collect())
 }
 
-/// Placed cards of online nodes that take such a job's work now.
-pub(crate) fn offers(state: &State, job: &Job, now: Millis) -> Vec<OfferLine> {
+/// Placed cards of online nodes that would render such a job on that device now.
+pub(crate) fn offers(state: &State, job: &Job, device: Device, now: Millis) -> Vec<OfferLine> {
     let fits = |n: &Node| n.offer.has(&job.environment) && state.may_see(job, &n.owner);
-    lines(state, fits, job.memory_mib, now)
+    let suits = |card: &Card| card.memory_mib >= job.memory_mib && card.renders_on(device);
+    lines(state, fits, suits, now)
 }
 
-fn lines(state: &State, fits: impl Fn(&Node) -> bool, memory_mib: u64, now: Millis) -> Vec<OfferLine> {
+fn lines(
+    state: &State,
+    fits: impl Fn(&Node) -> bool,
+    suits: impl Fn(&Card) -> bool,
+    now: Millis,
+) -> Vec<OfferLine> {
     let mut lines: BTreeMap<(&'static str, u64, Amount), u32> = BTreeMap::new();
     let open = state.nodes().filter(|n| state.is_open_for_work(n, now) && fits(n));
     for node in open {
-        for card in &node.cards {
-            if card.memory_mib < memory_mib {
-                continue;
-            }
+        for card in node.cards.iter().filter(|card| suits(card)) {
             if let (Some(class), Some(score)) = (card.class(), card.score_milli) {
                 *lines.entry((class.name, score, node.offer.ask_per_reference_hour)).or_default() += 1;
             }

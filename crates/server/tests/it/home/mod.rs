@@ -130,6 +130,7 @@ pub fn registration(owner: &SigningKey, node: &SigningKey, validates: bool) -> R
             name: "one core".into(),
             memory_mib: 4_096,
             threads: 1,
+            devices: vec![],
             score_milli: Some(1_000_000),
         }],
         offer: Offer {

@@ -170,6 +170,7 @@ impl Made {
             layered: None,
             preview: Preview::None,
             tiles: None,
+            device: tatau_model::Device::Cpu,
         };
         Self::new(id, owner, name, JobKind::Render(spec), None, state)
     }

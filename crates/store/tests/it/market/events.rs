@@ -40,6 +40,7 @@ impl Market {
             name: "card".into(),
             memory_mib: 11_264,
             threads: 1,
+            devices: vec![],
             score_milli: Some(7),
         };
         event.changes.push(Change::Node(Box::new(Node {
@@ -81,6 +82,7 @@ impl Market {
             layered: None,
             preview: Preview::None,
             tiles: None,
+            device: tatau_model::Device::Cpu,
         };
         event.changes.push(Change::Job(Box::new(Job {
             id,
