@@ -1,4 +1,4 @@
-"""Measures how far honest and cheating renders are apart at the crops: `calibrate.py DEMO_SCENE.blend [SCENE.blend …]`.
+"""Measures how far honest and cheating renders are apart at the crops: `calibrate.py [--device cuda|optix|hip] DEMO_SCENE.blend [SCENE.blend …]`.
 
 Prints the tables of CALIBRATION.md. Everything is seeded; run it on a quiet machine with the environment `blender-5.0`.
 Built-in scenes (adaptive sampling; volume, hair-thin wires, motion blur, subsurface) come after those given.
@@ -24,6 +24,7 @@ SEED = 4711
 CROPS = 24
 FRAMES = (2, 12, 23)
 AREA = 0.005
+DEVICE = {"device": "cpu"}  # frames and crops alike
 
 
 class Quiet:
@@ -40,7 +41,7 @@ def whole(scene, frame, folder, threads=2, change=None, **request):
     os.environ["TATAU_THREADS"] = str(threads)
     undo = change(scene) if change is not None else None
     started = time.monotonic()
-    result = render.whole_frame(Quiet(), scene, request, folder, frame)
+    result = render.whole_frame(Quiet(), scene, {**DEVICE, **request}, folder, frame)
     image, names = exr.read_exr(os.path.join(folder, result["exr"]))
     if undo is not None:
         undo()
@@ -79,7 +80,7 @@ def places(size, dice):
 def crops_of(scene, frame, rectangles, folder, threads):
     os.environ["TATAU_THREADS"] = str(threads)
     with frozen.Restored(scene):
-        size = render.freeze(scene, {})
+        size = render.freeze(scene, DEVICE)
         scene.render.use_persistent_data = True
         scene.frame_set(frame)
         return [render.render_crop(scene, r, size, os.path.join(folder, "c.exr"))[0] for r in rectangles]
@@ -157,6 +158,8 @@ def built(adaptive):
 
 
 def main(files):
+    if files[:1] == ["--device"]:
+        DEVICE["device"], files = files[1], files[2:]
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         for file in files:

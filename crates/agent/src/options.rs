@@ -64,7 +64,7 @@ impl fmt::Debug for ProvideOptions {
 /// What happens to a provider.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AgentEvent {
-    /// An environment is being made.
+    /// An environment is being made, or a graphics card tried.
     Provisioning {
         /// Which.
         environment: String,
@@ -78,9 +78,9 @@ pub enum AgentEvent {
     },
     /// Everything is there; leases are asked for from now on.
     Ready {
-        /// Cards that this version works on.
+        /// Cards that something can be rendered on.
         cards: Vec<u16>,
-        /// The driver's number of each card of the node that is a graphics card.
+        /// NVIDIA's number of each card of the node that has one.
         graphics: Vec<Option<u32>>,
     },
     /// Something of this machine cannot be used.

@@ -24,6 +24,9 @@ pub struct NodeFlags {
     /// Memory to share among the slots, MiB; default: the machine's, less what it needs itself.
     #[arg(long, value_parser = clap::value_parser!(u64).range(256..))]
     memory_mib: Option<u64>,
+    /// Offers no graphics card. Without it, each is tried at the start, and offered for what it renders as the processor does.
+    #[arg(long)]
+    no_graphics: bool,
     /// A name for people; default: the machine's.
     #[arg(long)]
     name: Option<String>,
@@ -60,6 +63,7 @@ impl NodeFlags {
         add("--threads", self.threads.map(|n| n.to_string()));
         add("--memory-mib", self.memory_mib.map(|n| n.to_string()));
         add("--name", self.name.clone());
+
         add("--cache-gib", self.cache_gib.map(|n| n.to_string()));
         add("--environments", (!self.environments.is_empty()).then(|| self.environments.join(",")));
         for (name, folder) in &self.programs {
@@ -69,6 +73,9 @@ impl NodeFlags {
         for (name, Licence { host, ports }) in &self.licences {
             let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
             words.extend(["--licence".to_owned(), format!("{name}={host}:{}", ports.join(","))]);
+        }
+        if self.no_graphics {
+            words.push("--no-graphics".into());
         }
         if self.no_owner_key {
             words.push("--no-owner-key".into());
@@ -95,6 +102,7 @@ impl NodeFlags {
         node.slots = self.slots;
         node.threads = self.threads;
         node.memory_mib = self.memory_mib;
+        node.graphics = self.no_graphics.then(Vec::new);
         if !self.environments.is_empty() {
             node.environments = self.environments.iter().map(|name| (*name).to_owned()).collect();
         }

@@ -31,12 +31,20 @@ pub async fn doctor(context: &Context) -> anyhow::Result<()> {
         Err(e) => ("processor".into(), false, e.to_string()),
     });
     let gpus = tatau_worker::gpus();
-    let names: Vec<String> = gpus.cards.iter().map(|gpu| gpu.card.name.clone()).collect();
-    let found = if names.is_empty() { "none; CPU slots are offered".to_owned() } else { names.join(", ") };
+    let name = |gpu: &tatau_worker::Gpu| {
+        let devices: Vec<&str> = gpu.card.devices.iter().map(|device| device.name()).collect();
+        format!("{} (to be tried at the start: {})", gpu.card.name, devices.join(", "))
+    };
+    let names: Vec<String> = gpus.cards.iter().filter(|gpu| gpu.card.works()).map(name).collect();
+    let found = if names.is_empty() {
+        "none to render on; CPU slots are offered".to_owned()
+    } else {
+        names.join(", ")
+    };
     checks.push((
         "graphics cards".into(),
         gpus.warnings.is_empty(),
-        [found].into_iter().chain(gpus.warnings).collect::<Vec<_>>().join("; "),
+        [found].into_iter().chain(gpus.refused).chain(gpus.warnings).collect::<Vec<_>>().join("; "),
     ));
     checks.push(programs_check().await?);
     checks.push(environment_check(context).await?);

@@ -34,6 +34,9 @@ pub struct Serve {
     /// What one account may upload in a day, GiB.
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     upload_day_gib: u64,
+    /// What the files of one account's jobs take at most, GiB; beyond it the account brings and orders nothing new.
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    account_gib: u64,
     /// Days that the files of a job stay after its end (results, scene, audits); 0: for ever. Records and money stay in any case.
     #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=36_500))]
     keep_days: u64,
@@ -91,6 +94,7 @@ pub async fn run(options: Serve, context: &Context) -> anyhow::Result<()> {
             .zip(options.mail_from.clone())
             .map(|(url, from)| MailOptions { url, from }),
         upload_day_bytes: options.upload_day_gib << 30,
+        account_bytes: options.account_gib << 30,
         keep: (options.keep_days > 0).then(|| Duration::from_hours(24 * options.keep_days)),
         judge,
     };

@@ -121,9 +121,8 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16, on_device: bool) -> bool {
             return *target == node.id && *wanted == card && own.works();
         }
         JobKind::Bundle(_) if job.class.is_some() => chosen(),
-        JobKind::Inspect | JobKind::Bundle(_) => own.kind == CardKind::Cpu,
         JobKind::Render(_) if on_device => own.renders_on(job.device()) && chosen(),
-        JobKind::Render(_) => own.kind == CardKind::Cpu,
+        JobKind::Inspect | JobKind::Bundle(_) | JobKind::Render(_) => own.kind == CardKind::Cpu,
     };
     suits && own.score_milli.is_some() && own.memory_mib >= job.memory_mib && node.offer.has(&job.environment)
 }

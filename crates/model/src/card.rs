@@ -40,6 +40,8 @@ pub struct CardClass {
     pub memory_mib: u64,
     /// Seed score, GTX 1080 Ti = 1000; a card's own benchmark replaces it.
     pub score_milli: u64,
+    /// Gathers all cards of a vendor or an architecture that have no row of their own.
+    pub family: bool,
     /// What its cards render on, the usual first.
     pub devices: &'static [Device],
     /// Where the seed score comes from.
@@ -59,7 +61,16 @@ const fn row(
     devices: &'static [Device],
     source: &'static str,
 ) -> CardClass {
-    CardClass { name, memory_mib, score_milli, devices, source }
+    CardClass { name, memory_mib, score_milli, family: false, devices, source }
+}
+
+const fn family(
+    name: &'static str,
+    memory_mib: u64,
+    score_milli: u64,
+    devices: &'static [Device],
+) -> CardClass {
+    CardClass { family: true, ..row(name, memory_mib, score_milli, devices, ESTIMATE) }
 }
 
 /// The class table: name, memory, seed score, devices, source of the score. `nvidia` is every card of theirs that has no row of its own.
@@ -72,11 +83,11 @@ pub const CLASSES: &[CardClass] = &[
     row("rtx-3090", 24_576, 5_700, RTX, OPEN_DATA),
     row("rtx-4070", 12_288, 5_400, RTX, OPEN_DATA),
     row("rtx-4090", 24_576, 11_500, RTX, OPEN_DATA),
-    row("nvidia", 4_096, 8_000, NVIDIA, ESTIMATE),
-    row("rdna-1", 4_096, 1_500, &[Device::Hip], ESTIMATE),
-    row("rdna-2", 4_096, 2_500, &[Device::Hip], ESTIMATE),
-    row("rdna-3", 4_096, 4_000, &[Device::Hip], ESTIMATE),
-    row("rdna-4", 8_192, 4_000, &[Device::Hip], ESTIMATE),
+    family("nvidia", 4_096, 8_000, NVIDIA),
+    family("rdna-1", 4_096, 1_500, &[Device::Hip]),
+    family("rdna-2", 4_096, 2_500, &[Device::Hip]),
+    family("rdna-3", 4_096, 4_000, &[Device::Hip]),
+    family("rdna-4", 8_192, 4_000, &[Device::Hip]),
 ];
 
 /// The class of that name.

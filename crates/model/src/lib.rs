@@ -13,6 +13,7 @@ pub mod device;
 pub mod entry;
 pub mod environment;
 pub mod epoch;
+pub mod grid;
 pub mod ids;
 pub mod job;
 pub mod ledger_account;
@@ -30,10 +31,10 @@ pub use change::Change;
 pub use device::Device;
 pub use entry::{Entry, EntryKind, Leg};
 pub use epoch::Epoch;
+pub use grid::Grid;
 pub use ids::{Address, AttemptId, AuditId, BlobId, Digest, EpochId, IdError, JobId, TaskId};
 pub use job::{
-    BundleSpec, BundleStep, Grid, Job, JobKind, JobState, Layered, Machines, Preview, RenderSpec, Strategy,
-    Who,
+    BundleSpec, BundleStep, Job, JobKind, JobState, Layered, Machines, Preview, RenderSpec, Strategy, Who,
 };
 pub use ledger_account::{AccountKey, Purpose};
 pub use node::{Node, NodeSettings, Offer};

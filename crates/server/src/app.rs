@@ -4,6 +4,7 @@ use crate::{
     allowance::Allowance,
     archive::Archive,
     asks::Asks,
+    holdings::Holdings,
     names::Names,
     nonces::Nonces,
     noted::Noted,
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub packer: Packer,
     /// What accounts may upload in a day.
     pub allowance: Allowance,
+    /// What accounts hold here.
+    pub holdings: Holdings,
     /// What signed requests may call this server.
     pub names: Names,
     pub nonces: Nonces,

@@ -25,6 +25,7 @@ mod calendar;
 mod error;
 mod facts;
 mod files;
+mod holdings;
 mod joins;
 mod judge;
 mod known;

@@ -9,6 +9,7 @@ use crate::{
         epochs::{self, Beacon},
         retention, samples, tick, uploads,
     },
+    holdings::Holdings,
     judge::{self, JudgeOptions},
     listen,
     names::{Names, PublicUrl},
@@ -69,6 +70,8 @@ pub struct ServeOptions {
     pub blobs: Limits,
     /// Most bytes that an account uploads in a day.
     pub upload_day_bytes: u64,
+    /// Most bytes that the files of an account's jobs take.
+    pub account_bytes: u64,
     /// How long the files of a job stay after its end; `None`: for ever.
     pub keep: Option<Duration>,
     /// How mail is sent; without it none is.
@@ -183,6 +186,7 @@ async fn run(
         blobs: recovered.blobs,
         packer: Packer::default(),
         allowance: Allowance::new(options.upload_day_bytes),
+        holdings: Holdings::new(options.account_bytes),
         names: Names::new(options.public_urls.clone()),
         nonces: Nonces::new(SystemClock.now()),
         operator: blake3::hash(token.as_bytes()),

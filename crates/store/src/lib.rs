@@ -36,7 +36,7 @@ pub use keep::{MAX_LOG_BYTES, MAX_SETTING_BYTES, TokenHash, TokenRecord};
 pub use load::{Loaded, Unbonding};
 pub use notices::{Channel, Codes, Happened, Mailbox, Notice, NotifyRecord, Webhook};
 pub use passwords::{MAX_SIGN_IN_NAME, PasswordRecord};
-pub use reader::{CardEarned, ChangedTask, InUse, OwnerEarned, Reader, Spans, StatementRow, Totals};
+pub use reader::{CardEarned, ChangedTask, Held, InUse, OwnerEarned, Reader, Spans, StatementRow, Totals};
 pub use samples::{ClassSample, Sample, Verified};
 pub use sessions::SessionRecord;
 pub use store::Store;

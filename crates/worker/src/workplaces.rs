@@ -59,11 +59,13 @@ pub(crate) async fn graphics<P: Platform>(
     inputs: &Inputs<P>,
     on: &(dyn Fn(NodeEvent) + Send + Sync),
 ) -> Vec<Gpu> {
-    let Gpus { mut cards, warnings } = match &options.graphics {
-        Some(cards) => Gpus { cards: cards.clone(), warnings: Vec::new() },
+    let Gpus { mut cards, warnings, refused } = match &options.graphics {
+        Some(cards) => Gpus { cards: cards.clone(), ..Gpus::default() },
         None => gpus(),
     };
-    warnings.into_iter().for_each(|sentence| on(NodeEvent::Warning { sentence }));
+    for sentence in warnings.into_iter().chain(refused) {
+        on(NodeEvent::Warning { sentence });
+    }
     cards.retain(|gpu| {
         let known = gpu.card.class().is_some();
         // One that cannot render was spoken of.
@@ -76,7 +78,9 @@ pub(crate) async fn graphics<P: Platform>(
     });
     let rendering = ENVIRONMENTS.iter().map(|e| e.name).find(|name| places.contains_key(*name));
     let Some(environment) = rendering.filter(|_| !cards.is_empty()) else {
-        cards.iter_mut().for_each(|gpu| gpu.card.devices.clear());
+        for gpu in &mut cards {
+            gpu.card.devices.clear();
+        }
         return cards;
     };
     let bench = |gpu: &Gpu| {

@@ -57,7 +57,7 @@ pub struct CardFacts {
     pub kind: CardKind,
     /// The driver's number of a graphics card.
     pub graphics: Option<u32>,
-    /// This version can work on it.
+    /// Something can be rendered on it.
     pub usable: bool,
     /// A task runs on it.
     pub busy: bool,

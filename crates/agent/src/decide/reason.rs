@@ -8,7 +8,7 @@ use tatau_model::Amount;
 pub enum Reason {
     /// Its switch.
     Off,
-    /// This version cannot use it.
+    /// Nothing can be rendered on it.
     NotYet,
     /// Not one of the hours named.
     OutsideHours {
@@ -66,7 +66,7 @@ impl Reason {
     pub fn sentence(&self) -> String {
         match self {
             Self::Off => "You switched this card off.".into(),
-            Self::NotYet => "Tatau cannot work on graphics cards yet; this one earns nothing for now.".into(),
+            Self::NotYet => "Nothing could be rendered on this card when it was tried at the start; what was said then stands in the log.".into(),
             Self::OutsideHours { next: Some(next) } => {
                 format!("Outside your hours; goes on {} at {}.", next.day.name(), next.minute)
             }

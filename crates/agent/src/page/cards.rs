@@ -77,7 +77,12 @@ pub(super) fn list(shared: &Shared, status: &Status, settings: &Settings, bodies
         );
         let size = match card.kind {
             CardKind::Cpu => words::count(u64::from(card.threads), "thread"),
-            CardKind::Gpu => words::bytes(card.memory_mib << 20),
+            CardKind::Gpu => {
+                let devices: Vec<&str> = card.devices.iter().map(|device| device.name()).collect();
+                let renders =
+                    if devices.is_empty() { "renders nothing".to_owned() } else { devices.join(", ") };
+                format!("{} · {renders}", words::bytes(card.memory_mib << 20))
+            }
         };
         Some(Head {
             number,

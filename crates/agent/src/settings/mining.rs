@@ -109,10 +109,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_class_has_a_row_with_source_and_date() {
+    fn every_model_has_a_row_with_source_and_date() {
         let mining = Mining::default();
         mining.check().unwrap();
-        for class in tatau_model::card::CLASSES {
+        // What a card of a family would mine, nobody can say.
+        for class in tatau_model::card::CLASSES.iter().filter(|class| !class.family) {
             let row = mining.of(class.name).unwrap_or_else(|| panic!("{} has no row", class.name));
             assert!(row.a_day.0 > 0 && !row.source.is_empty());
         }

@@ -46,6 +46,7 @@ pub fn main(connections: usize) -> Any<()> {
         blobs: tatau_blobs::Limits::default(),
         keep: None,
         upload_day_bytes: 1 << 30,
+        account_bytes: 1 << 40,
         mail: None,
         judge: None,
     };

@@ -1,23 +1,28 @@
 //! Retention: blobs that no open job and no recent one needs are removed.
 //!
 //! Records and money stay for ever; bytes stay as long as the operator says. A blob that was stored or asked for within a day stays in
-//! any case: it may belong to a job that is just being ordered.
+//! any case: it may belong to a job that is just being ordered. The same pass counts what each account holds.
 
 use crate::{app::App, archive, error::ApiError, view};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tatau_blobs::{Collected, Manifest, manifest};
 use tatau_model::{Address, BlobId, Clock, Job, JobId, Millis, SystemClock};
 
 const EVERY: Duration = Duration::from_hours(1);
+/// Between two passes, however often owners give files up.
+const AT_LEAST: Duration = Duration::from_secs(2);
 /// Bytes that nobody asked for during this time, and that no job needs, go.
 const UNUSED: Duration = Duration::from_hours(24);
 
-/// Until the server stops; not at all where everything is kept.
+/// Until the server stops. Where everything is kept, it only counts what accounts hold.
 pub(crate) async fn run(app: Arc<App>) {
     let mut stopping = app.stopping.clone();
-    let Some(keep) = app.keep else { return };
     loop {
-        match collect(&app, keep).await {
+        match collect(&app, app.keep).await {
             Ok(Collected { blobs: 0, .. }) => {}
             Ok(Collected { blobs, bytes, .. }) => {
                 tracing::info!(blobs, bytes, "files of jobs that ended long ago were removed");
@@ -26,9 +31,13 @@ pub(crate) async fn run(app: Arc<App>) {
                 tracing::warn!(error = error.sentence, "nothing was removed; it is tried again in an hour");
             }
         }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+        let asked = tokio::select! {
+            () = tokio::time::sleep(EVERY) => false,
+            () = app.holdings.again.notified() => true,
             _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        if asked {
+            tokio::time::sleep(AT_LEAST).await;
         }
     }
 }
@@ -52,10 +61,12 @@ pub(crate) async fn forget(app: &App, id: JobId, owner: Address) -> Result<(), A
     if app.keep.is_none() {
         return Err(ApiError::conflict("this server keeps every file for ever; ask its operator"));
     }
-    app.writer.keep(move |store| store.forget_files(id)).await?.map_err(|e| archive::refused(&e))
+    app.writer.keep(move |store| store.forget_files(id)).await?.map_err(|e| archive::refused(&e))?;
+    app.holdings.again.notify_one();
+    Ok(())
 }
 
-async fn collect(app: &App, keep: Duration) -> Result<Collected, ApiError> {
+async fn collect(app: &App, keep: Option<Duration>) -> Result<Collected, ApiError> {
     // A clock that jumped may say of everything that it is old.
     if app.watch.jump().is_some() {
         return Err(ApiError::unavailable(
@@ -63,19 +74,34 @@ async fn collect(app: &App, keep: Duration) -> Result<Collected, ApiError> {
         ));
     }
     let now = SystemClock.now();
-    let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-    let used = app.archive.blobs_in_use(Millis(now.0.saturating_sub(keep))).await?;
+    let since = keep.map(|keep| now.0.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX)));
+    let used = app.archive.blobs_in_use(Millis(since.unwrap_or(i64::MIN))).await?;
     let collected = app.blobs.run(move |store| {
         let mut kept: HashSet<BlobId> = used.blobs;
+        let mut held: HashMap<Address, HashMap<BlobId, u64>> = HashMap::new();
+        let mut owners: HashMap<BlobId, Vec<Address>> = HashMap::new();
+        for (owner, own) in used.held {
+            own.manifests.iter().for_each(|id| owners.entry(*id).or_default().push(owner));
+            held.insert(owner, own.outputs);
+        }
         for id in used.manifests {
             kept.insert(id);
             // Whoever needs a manifest that is lost is told so elsewhere; it protects nothing.
             let Some(json) = store.read(&id, manifest::MAX_BYTES)? else { continue };
             if let Ok(manifest) = Manifest::parse(&json) {
                 kept.extend(manifest.blobs());
+                for owner in owners.remove(&id).unwrap_or_default() {
+                    let files = manifest.files().iter().map(|file| (file.blob, file.bytes));
+                    held.entry(owner).or_default().extend(files);
+                }
             }
         }
-        store.collect_garbage(&kept, UNUSED, now)
+        let held = held.into_iter().map(|(owner, files)| (owner, files.values().sum())).collect();
+        let collected =
+            if keep.is_some() { store.collect_garbage(&kept, UNUSED, now)? } else { Collected::default() };
+        Ok((collected, held))
     });
-    collected.await.map_err(|e| ApiError::internal(&e))
+    let (collected, held) = collected.await.map_err(|e| ApiError::internal(&e))?;
+    app.holdings.counted(held);
+    Ok(collected)
 }

@@ -79,6 +79,7 @@ async fn transfers_beside_curl() {
         .restart_with(|o| tatau_server::ServeOptions {
             blobs: tatau_blobs::Limits::default(),
             upload_day_bytes: 1 << 40,
+            account_bytes: 1 << 40,
             ..o
         })
         .await;

@@ -113,3 +113,69 @@ async fn files_of_jobs_that_ended_long_ago_go_and_all_others_stay() {
     }
     home.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_holds_too_much_brings_nothing_new_until_something_is_given_up() {
+    let home = Home::open().await;
+    let (key, _) = home.owner().await;
+    let (home, node) = machine(home).await;
+    let client = home.client(Credentials::Key(key.clone()));
+    let (other, _) = home.owner().await;
+    let frame = client.upload_bytes(b"a frame".to_vec().into()).await.unwrap();
+    let scene = upload_scene(&client, b"a scene of many bytes").await;
+    let home = rewrite(home, |store| {
+        // Two jobs on the same scene: it counts once.
+        for n in [60, 61] {
+            let mut made = Made::render(JobId(n), key.address(), "shot", &[1], JobState::Finished);
+            let files = vec![output("frame_0001.exr", frame, b"a frame")];
+            let accepted = vec![(AttemptState::Accepted, files)];
+            made.task(node, Work::Render { frame: 1, tile: None }, TaskState::Accepted, accepted);
+            made.change_job(|job| {
+                job.inputs = Some(scene);
+                job.ended = Some(job.created);
+            });
+            made.changes.push(Change::CloseJob(JobId(n)));
+            store.commit(&made.changes).unwrap();
+        }
+    })
+    .await;
+    let held = (b"a frame".len() + b"a scene of many bytes".len()) as u64;
+    let limits = |most: u64| {
+        move |o: tatau_server::ServeOptions| tatau_server::ServeOptions {
+            account_bytes: most,
+            keep: Some(Duration::from_hours(24)),
+            ..o
+        }
+    };
+    let more = |n: usize| vec![7u8; 100 + n].into();
+    let home = home.restart_with(limits(held + 1)).await;
+    let client = home.client(Credentials::Key(key.clone()));
+    // The first count is made beside the start.
+    for n in 0..20 {
+        client.upload_bytes(more(n)).await.expect("one byte is left");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let home = home.restart_with(limits(held)).await;
+    let client = home.client(Credentials::Key(key.clone()));
+    let started = tokio::time::Instant::now();
+    let mut n = 100;
+    let refused = loop {
+        n += 1;
+        match client.upload_bytes(more(n)).await {
+            Err(refused) => break refused,
+            Ok(_) => assert!(started.elapsed() < Duration::from_secs(20), "it is never refused"),
+        }
+    };
+    assert_eq!(refused.status(), Some(507), "{refused}");
+    assert!(refused.to_string().contains("tatau forget"), "{refused}");
+    let other = home.client(Credentials::Key(other));
+    other.upload_bytes(more(500)).await.expect("others go on");
+    client.forget_job(JobId(60)).await.unwrap();
+    client.forget_job(JobId(61)).await.unwrap();
+    let started = tokio::time::Instant::now();
+    while client.upload_bytes(more(1_000)).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(started.elapsed() < Duration::from_secs(20), "it is refused for ever");
+    }
+    home.close().await;
+}

@@ -4,7 +4,7 @@ use super::{MAX_ROWS, Reader};
 use crate::{StoreError, load::job_of, rows};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::de::DeserializeOwned;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use tatau_model::{
     Account, Address, Attempt, AttemptId, Audit, AuditId, BlobId, Job, JobId, Millis, Node, Task, TaskId,
 };
@@ -25,6 +25,17 @@ pub struct InUse {
     pub manifests: HashSet<BlobId>,
     /// Everything else.
     pub blobs: HashSet<BlobId>,
+    /// What each owner's jobs hold.
+    pub held: HashMap<Address, Held>,
+}
+
+/// What the jobs of one owner hold, each file once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Manifests of their inputs.
+    pub manifests: HashSet<BlobId>,
+    /// What was delivered for them, and its size in bytes.
+    pub outputs: HashMap<BlobId, u64>,
 }
 
 impl Reader {
@@ -165,13 +176,21 @@ impl Reader {
             let kept = "(SELECT id FROM jobs WHERE open = 1 OR ended IS NULL OR ended >= ?1 AND id NOT IN (SELECT job FROM forgotten))";
             let mut manifests = HashSet::new();
             let mut blobs = HashSet::new();
+            let mut owners = HashMap::new();
+            let mut held: HashMap<Address, Held> = HashMap::new();
             let job_filter = format!("WHERE id IN {kept}");
             for job in jobs(c, &job_filter, [ended_since.0])? {
+                held.entry(job.owner).or_default().manifests.extend(job.inputs);
+                owners.insert(job.id, job.owner);
                 manifests.extend(job.inputs);
                 blobs.extend(job.bundle);
             }
             let sql = format!("SELECT body FROM attempts WHERE job IN {kept}");
             each(c, "an attempt", &sql, [ended_since.0], |attempt: Attempt| {
+                let of_owner = owners.get(&attempt.job).and_then(|owner| held.get_mut(owner));
+                if let Some(held) = of_owner {
+                    held.outputs.extend(attempt.outputs.iter().map(|f| (f.blob, f.bytes)));
+                }
                 blobs.extend(attempt.outputs.iter().map(|f| f.blob));
                 Ok(())
             })?;
@@ -180,7 +199,7 @@ impl Reader {
                 blobs.extend(audit.files.iter().map(|f| f.blob));
                 Ok(())
             })?;
-            Ok(InUse { manifests, blobs })
+            Ok(InUse { manifests, blobs, held })
         })
     }
 }

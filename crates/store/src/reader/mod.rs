@@ -6,7 +6,7 @@ mod jobs;
 mod money;
 
 pub use earned::{CardEarned, OwnerEarned, Spans, Totals};
-pub use jobs::{ChangedTask, InUse};
+pub use jobs::{ChangedTask, Held, InUse};
 pub(crate) use jobs::{all, one};
 pub use money::StatementRow;
 

@@ -4,7 +4,7 @@
 
 use crate::market::Market;
 use rand::{SeedableRng, rngs::SmallRng};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use tatau_evidence::{Domain, receipts_root};
 use tatau_model::{
     AccountKey, Address, Amount, Attempt, AttemptState, Audit, Change, EntryKind, EpochId, Job, JobId,
@@ -92,6 +92,15 @@ fn history_is_answered_closed_or_not() {
     assert!(history.attempts.values().filter(open).flat_map(|a| &a.outputs).all(|f| blobs.contains(&f.blob)));
     let all = reader.blobs_in_use(Millis(0)).unwrap().blobs.len();
     assert!(all > blobs.len(), "ended jobs' blobs too");
+    let held = reader.blobs_in_use(Millis(0)).unwrap().held;
+    for (owner, held) in &held {
+        let own = |id: &JobId| history.jobs.get(&id.0).is_some_and(|job| job.owner == *owner);
+        let outputs = history.attempts.values().filter(|a| own(&a.job)).flat_map(|a| &a.outputs);
+        let outputs: HashMap<_, _> = outputs.map(|f| (f.blob, f.bytes)).collect();
+        assert_eq!(held.outputs, outputs, "each file of {owner} once");
+        assert!(!held.manifests.is_empty());
+    }
+    assert!(!held.is_empty());
 
     // What its owner wants gone is nobody's any more, once the job is over; the record stays.
     for job in history.jobs.values() {

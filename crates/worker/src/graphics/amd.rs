@@ -40,7 +40,7 @@ pub(super) fn cards(sys: &Path, root: &Path) -> Gpus {
         };
         let gpu = card(version, memory_mib(&node), properties.get("drm_render_minor").copied(), sys, root);
         if gpu.card.devices.is_empty() {
-            found.warnings.push(format!(
+            found.refused.push(format!(
                 "the card '{}' cannot render: Blender's HIP kernels are for RDNA (Radeon RX 5000) and newer",
                 gpu.card.name
             ));

@@ -28,13 +28,15 @@ pub struct Gpu {
     pub shown: Vec<PathBuf>,
 }
 
-/// Graphics cards, and words where something is broken or of no use. A machine without any has none, silently.
+/// Graphics cards, and words where something lacks or nothing can be done. A machine without any has none, silently.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gpus {
     /// The cards.
     pub cards: Vec<Gpu>,
-    /// One sentence each.
+    /// What can be mended, one sentence each.
     pub warnings: Vec<String>,
+    /// Cards that nothing will ever be rendered on, one sentence each.
+    pub refused: Vec<String>,
 }
 
 /// The graphics cards of this machine.
@@ -44,6 +46,7 @@ pub fn gpus() -> Gpus {
     let amd = amd::cards(sys, Path::new("/"));
     found.cards.extend(amd.cards);
     found.warnings.extend(amd.warnings);
+    found.refused.extend(amd.refused);
     found
 }
 

@@ -18,7 +18,7 @@ pub(super) fn cards(sys: &Path) -> Gpus {
             let warning = format!(
                 "the NVIDIA driver is installed but does not answer ({e}); its cards are not offered: see nvidia-smi"
             );
-            return Gpus { cards: Vec::new(), warnings: vec![warning] };
+            return Gpus { warnings: vec![warning], ..Gpus::default() };
         }
     };
     let mut found = Gpus::default();
@@ -27,7 +27,7 @@ pub(super) fn cards(sys: &Path) -> Gpus {
         0
     });
     for i in 0..count {
-        match card(&nvml, i, &mut found.warnings) {
+        match card(&nvml, i, &mut found) {
             Ok(card) => found.cards.push(card),
             Err(e) => {
                 found.warnings.push(format!("NVIDIA card {i} does not answer ({e}); it is not offered"));
@@ -47,10 +47,10 @@ pub(super) fn without_driver(sys: &Path) -> Gpus {
             if n == 1 { "it" } else { "them" }
         ),
     };
-    Gpus { cards: Vec::new(), warnings: vec![warning] }
+    Gpus { warnings: vec![warning], ..Gpus::default() }
 }
 
-fn card(nvml: &Nvml, i: u32, warnings: &mut Vec<String>) -> Result<Gpu, NvmlError> {
+fn card(nvml: &Nvml, i: u32, found: &mut Gpus) -> Result<Gpu, NvmlError> {
     let device = nvml.device_by_index(i)?;
     let mut card = Card {
         kind: CardKind::Gpu,
@@ -64,7 +64,7 @@ fn card(nvml: &Nvml, i: u32, warnings: &mut Vec<String>) -> Result<Gpu, NvmlErro
     if capability.major >= OLDEST {
         usual_first(&mut card, &[Device::Cuda, Device::Optix]);
     } else {
-        warnings.push(format!(
+        found.refused.push(format!(
             "the card '{}' is too old to render: Blender needs compute capability {OLDEST}.0, it has {}.{}",
             card.name, capability.major, capability.minor
         ));
@@ -74,7 +74,7 @@ fn card(nvml: &Nvml, i: u32, warnings: &mut Vec<String>) -> Result<Gpu, NvmlErro
             .map(PathBuf::from)
             .into();
     if let Some(missing) = nodes.iter().find(|node| !node.exists()) {
-        warnings.push(format!(
+        found.warnings.push(format!(
             "the card '{}' cannot compute: {} is missing; run nvidia-modprobe -u -c=0 as root",
             card.name,
             missing.display()

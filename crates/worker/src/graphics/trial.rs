@@ -58,7 +58,7 @@ impl<P: Platform> Trial<'_, P> {
         let order = check_order(&holder, self.environment, device, LIMIT_MS);
         let prepared = self.inputs.prepare(&holder, &order).await.map_err(|e| match e {
             InputsError::Fault(fault) => fault,
-            other => Fault::new("disk", other.to_string()),
+            InputsError::Platform(error) => Fault::new("disk", error.to_string()),
         })?;
         let _ = std::fs::remove_dir_all(self.folder);
         std::fs::create_dir_all(self.folder).map_err(disk)?;

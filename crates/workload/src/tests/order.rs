@@ -25,7 +25,7 @@ fn all_frames_of_a_job_share_one_session() {
     assert_eq!(a.session.parameters["Scene"], "/in/scene/sets/scene.blend");
     assert_eq!(b.parameters, BTreeMap::from([("Frame".into(), "-2".into())]));
     let each: Value = serde_json::from_str(&a.session.parameters["Request"]).unwrap();
-    assert_eq!(each, json!({"kind": "render", "width": 480, "height": 270, "samples": 64}));
+    assert_eq!(each, json!({"kind": "render", "width": 480, "height": 270, "samples": 64, "device": "cpu"}));
     assert_eq!((a.request, a.limit_ms, a.session.inputs), (None, 9_000, job.inputs));
 }
 
@@ -39,7 +39,7 @@ fn audits_and_pictures_of_a_job_share_one_session_and_never_see_the_claim() {
     assert_eq!(audit.parameters["Request"], "/in/requests/audit-7.json");
     assert_eq!(
         request(&audit),
-        json!({"kind": "crops", "frame": 2, "width": 480, "height": 270, "samples": 64, "crops": [{"x": 1, "y": 2, "w": 34, "h": 19}]})
+        json!({"kind": "crops", "frame": 2, "width": 480, "height": 270, "samples": 64, "device": "cpu", "crops": [{"x": 1, "y": 2, "w": 34, "h": 19}]})
     );
     let picture = Work::Finish { frame: 2 };
     let rerun =
@@ -117,5 +117,30 @@ fn a_scene_outside_the_inputs_has_no_order() {
         let audit =
             audit_order(&job, None, AuditId(1), &crops(), &Work::Render { frame: 1, tile: None }, vec![], 1);
         assert!(matches!(audit, Err(OrderError::Scene(_))), "{scene:?}");
+    }
+}
+
+#[test]
+fn what_is_rendered_and_what_checks_it_name_the_jobs_device_and_nothing_else_does() {
+    let mut job = render_job(&[1], false);
+    let JobKind::Render(spec) = &mut job.kind else { panic!("{:?}", job.kind) };
+    spec.device = Device::Optix;
+    let frame = Work::Render { frame: 1, tile: None };
+    let render = task_order(&job, None, AttemptId(1), &frame, vec![], 1).unwrap();
+    let asked: Value = serde_json::from_str(&render.session.parameters["Request"]).unwrap();
+    assert_eq!((render.device, asked["device"].as_str()), (Device::Optix, Some("optix")));
+    let audit = audit_order(&job, None, AuditId(1), &crops(), &frame, vec![], 1).unwrap();
+    assert_eq!((audit.device, request(&audit)["device"].as_str()), (Device::Optix, Some("optix")));
+    let picture = Work::Finish { frame: 1 };
+    let finish = task_order(&job, None, AttemptId(2), &picture, vec![file("frame_0001.exr")], 1).unwrap();
+    assert_eq!((finish.device, request(&finish).get("device")), (Device::Cpu, None));
+
+    let mut benchmark = benchmark_job();
+    let JobKind::Benchmark { device, .. } = &mut benchmark.kind else { panic!("{:?}", benchmark.kind) };
+    *device = Device::Hip;
+    let run = task_order(&benchmark, None, AttemptId(1), &Work::Benchmark, vec![], 1).unwrap();
+    let audit = audit_order(&benchmark, None, AuditId(1), &crops(), &Work::Benchmark, vec![], 1).unwrap();
+    for order in [run, audit] {
+        assert_eq!((order.device, request(&order)["device"].as_str()), (Device::Hip, Some("hip")));
     }
 }

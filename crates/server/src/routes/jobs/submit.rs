@@ -23,7 +23,10 @@ pub(crate) async fn place(app: &App, owner: Address, request: SubmitJob) -> Resu
     let known = app.archive.job_of_request(owner, request.request_key.clone()).await?;
     match known {
         Some(known) => Ok(known.id),
-        None => create(app, owner, request).await,
+        None => {
+            app.holdings.check(&owner)?;
+            create(app, owner, request).await
+        }
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) async fn put(
         Some(_) => return Err(ApiError::invalid("chunks are packed by `deflate`, or not at all")),
     };
     if standing == Standing::Stranger {
+        app.holdings.check(&by)?;
         app.allowance.take(by, chunk.len() as u64, SystemClock.now())?;
     }
     let put = app.blobs.put_chunk_in_turn(&blob, bytes, &by, standing, offset, chunk).await;

@@ -32,6 +32,7 @@ pub fn options(dir: &Path, config: Config) -> ServeOptions {
         blobs: Limits { max_blob_bytes: 64 << 20, quota_bytes: 256 << 20, ..Limits::default() },
         keep: None,
         upload_day_bytes: 1 << 30,
+        account_bytes: 1 << 40,
         mail: None,
         judge: None::<JudgeOptions>,
     }
