@@ -45,6 +45,10 @@ def test_a_scene_is_dropped_paid_and_downloaded_with_three_clicks(market, scenes
     drop(page, scenes / "plain.blend")  # dropping is no click
     page.wait_for_url(re.compile(r"/orders/job-\d+"), timeout=PATIENCE * 1000)
     inspected(page)
+    page.locator("#device").select_option("optix")
+    expect(page.get_by_text("None of the graphics cards by OptiX is on offer")).to_be_visible()
+    page.locator("#device").select_option("cpu")
+    expect(page.locator("#pay")).to_be_enabled()
     screens(page, "order")
     page.locator("#pay").click()
     clicks += 1

@@ -100,6 +100,7 @@ pub(super) struct Prices {
     lacks: String,
     /// The buyer's own machines alone do it, for nothing.
     own: bool,
+    device: Device,
 }
 
 struct Row {
@@ -150,6 +151,7 @@ pub(super) async fn prices(
         picked: None,
         lacks: String::new(),
         own: found.job.machines.who == Who::Own,
+        device: wish.device(),
     };
     let frames = match chosen_frames(found, wish) {
         Ok(frames) => frames,
