@@ -31,7 +31,7 @@ def check(session, request, folder):
     unlike = distance(first, expected)
     if not unlike <= UNLIKE:
         raise Fault("wrong_pixels", f"The card {name} renders another picture than the processor does (by {unlike:.1%}); update its driver.")
-    if distance(first, again) > UNLIKE:
+    if not distance(first, again) <= UNLIKE:
         raise Fault("wrong_pixels", f"The card {name} renders the same picture differently each time; update its driver.")
     return {
         "device": device, "name": name, "width": EDGE, "height": EDGE, "samples": SAMPLES,

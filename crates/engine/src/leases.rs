@@ -112,7 +112,8 @@ fn pick(
 }
 
 /// Has this card what such work of the job needs? `on_device`: work that is done on the job's device; all else is done on processors,
-/// whatever class the buyer chose for the rendering. A bundle's tasks are done on the class that was chosen.
+/// whatever class the buyer chose for the rendering. A bundle's tasks are done on processors too: nothing
+/// else could check them.
 pub(crate) fn fits(job: &Job, node: &Node, card: u16, on_device: bool) -> bool {
     let Some(own) = node.cards.get(usize::from(card)) else { return false };
     let chosen = || job.class.as_deref().is_none_or(|wanted| own.class().is_some_and(|c| c.name == wanted));
@@ -120,9 +121,9 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16, on_device: bool) -> bool {
         JobKind::Benchmark { node: target, card: wanted, .. } => {
             return *target == node.id && *wanted == card && own.works();
         }
-        JobKind::Bundle(_) if job.class.is_some() => chosen(),
         JobKind::Render(_) if on_device => own.renders_on(job.device()) && chosen(),
-        JobKind::Inspect | JobKind::Bundle(_) | JobKind::Render(_) => own.kind == CardKind::Cpu,
+        JobKind::Bundle(_) => own.kind == CardKind::Cpu && chosen(),
+        JobKind::Inspect | JobKind::Render(_) => own.kind == CardKind::Cpu,
     };
     suits && own.score_milli.is_some() && own.memory_mib >= job.memory_mib && node.offer.has(&job.environment)
 }

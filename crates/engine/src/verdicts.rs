@@ -236,10 +236,13 @@ pub(crate) fn accept(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal
 /// What verified work earned: its fixed price, with the provider's own clock as a ceiling.
 fn earned(draft: &Draft<'_>, attempt: &Attempt) -> Result<Amount, Refusal> {
     let job = draft.job(attempt.job)?;
-    let reference = units::reference_ms(&draft.task(attempt.task)?.work, job).max(1);
+    let task = draft.task(attempt.task)?;
+    let reference = units::reference_ms(&task.work, job).max(1);
     let claimed = attempt.receipt.as_ref().map_or(0, |r| r.claimed_ms);
     let score = draft.node(attempt.node)?.cards.get(usize::from(attempt.card)).and_then(|c| c.score_milli);
-    let on_reference = claimed.saturating_mul(score.unwrap_or(1_000)) / 1_000;
+    // A graphics card's score is too rough a measure yet (its benchmark is mostly start): its work earns its price.
+    let rough = task.work.is_on_device() && !is_measured(job.device());
+    let on_reference = if rough { reference } else { claimed.saturating_mul(score.unwrap_or(1_000)) / 1_000 };
     let least = draft.state.config.least_price.min(attempt.price);
     Ok(attempt.price.scale(on_reference.min(reference), reference)?.max(least))
 }

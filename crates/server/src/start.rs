@@ -186,7 +186,8 @@ async fn run(
         blobs: recovered.blobs,
         packer: Packer::default(),
         allowance: Allowance::new(options.upload_day_bytes),
-        holdings: Holdings::new(options.account_bytes),
+        // Where everything is kept for ever nobody could give anything up.
+        holdings: Holdings::new(options.keep.map_or(u64::MAX, |_| options.account_bytes)),
         names: Names::new(options.public_urls.clone()),
         nonces: Nonces::new(SystemClock.now()),
         operator: blake3::hash(token.as_bytes()),

@@ -21,13 +21,11 @@ pub(crate) async fn submit(State(app): State<Arc<App>>, call: Call) -> Result<Js
 pub(crate) async fn place(app: &App, owner: Address, request: SubmitJob) -> Result<JobId, ApiError> {
     check(&request)?;
     let known = app.archive.job_of_request(owner, request.request_key.clone()).await?;
-    match known {
-        Some(known) => Ok(known.id),
-        None => {
-            app.holdings.check(&owner)?;
-            create(app, owner, request).await
-        }
+    if let Some(known) = known {
+        return Ok(known.id);
     }
+    app.holdings.check(&owner)?;
+    create(app, owner, request).await
 }
 
 fn check(request: &SubmitJob) -> Result<(), ApiError> {
