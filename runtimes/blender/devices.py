@@ -42,7 +42,14 @@ def choose(scene, request):
         entry.use = False
     cards[0].use = True  # a session is shown one card; of more, one renders, as one renders elsewhere
     scene.cycles.device = "GPU"
+    if not on_card(scene):
+        raise Fault("no_device", f"Blender does not take the graphics card {one_line(cards[0].name, 100)}; see to its driver.")
     return one_line(cards[0].name, 100)
+
+
+def on_card(scene):
+    """Whether a graphics card renders the scene as it is set up now."""
+    return scene.cycles.device == "GPU" and preferences().has_active_device()
 
 
 def found(kind):
@@ -50,14 +57,14 @@ def found(kind):
     settings = preferences()
     try:
         settings.compute_device_type = kind
-        settings.refresh_devices()
+        present = {device[2] for device in settings.get_device_list(kind) if device[1] == kind}
     except (TypeError, ValueError):
         raise Fault("no_device", f"This Blender was built without {kind}.") from None
-    return [entry for entry in settings.devices if entry.type == kind]
+    return [entry for entry in settings.devices if entry.type == kind and entry.id in present]
 
 
 def preferences():
     addon = bpy.context.preferences.addons.get("cycles")
     if addon is None:
-        raise Fault("environment", "Cycles is not switched on in this environment; make it anew.")
+        raise Fault("no_environment", "Cycles is not switched on in this environment; make it anew.")
     return addon.preferences

@@ -88,6 +88,11 @@ def watch(session, low=0.0, high=100.0):
     return lambda: bpy.app.handlers.render_stats.remove(stats)
 
 
+def failed(scene):
+    """The code of a render that failed: a card's memory or driver is not its scene's fault."""
+    return "device_failed" if devices.on_card(scene) else "render_failed"
+
+
 def render_file(scene, file):
     """Renders the scene's current frame as `freeze` set it up into the EXR `file`; milliseconds (wall, CPU)."""
     scene.render.filepath = file
@@ -95,9 +100,9 @@ def render_file(scene, file):
     try:
         outcome = bpy.ops.render.render(write_still=True, **({} if scene == bpy.context.scene else {"scene": scene.name}))
     except RuntimeError as error:
-        raise Fault("render_failed", f"Blender could not render the frame ({scenes.words(error)}).") from None
+        raise Fault(failed(scene), f"Blender could not render the frame ({scenes.words(error)}).") from None
     if "FINISHED" not in outcome or not os.path.isfile(file):
-        raise Fault("render_failed", "Blender ended the render without an image; the scratch space may be full.")
+        raise Fault(failed(scene), "Blender ended the render without an image; the scratch space may be full.")
     return (time.monotonic() - wall) * 1000, (time.process_time() - cpu) * 1000
 
 

@@ -231,6 +231,7 @@ async fn buy(
             &closed.inputs,
             frames,
             wish.video,
+            wish.device,
             &target.state().nonce,
         ),
     };

@@ -63,7 +63,6 @@ impl NodeFlags {
         add("--threads", self.threads.map(|n| n.to_string()));
         add("--memory-mib", self.memory_mib.map(|n| n.to_string()));
         add("--name", self.name.clone());
-
         add("--cache-gib", self.cache_gib.map(|n| n.to_string()));
         add("--environments", (!self.environments.is_empty()).then(|| self.environments.join(",")));
         for (name, folder) in &self.programs {

@@ -65,7 +65,7 @@ pub struct Terms {
     #[arg(long, value_parser = class)]
     pub class: Option<String>,
     /// What renders: cpu (the processor; default), or a graphics card by cuda, optix or hip. All frames of an order are made, and
-    /// checked, by the same; --class rtx-… alone means optix.
+    /// checked, by the same; --class alone means what such cards usually render on.
     #[arg(long, value_parser = device, value_name = "cpu|cuda|optix|hip")]
     pub device: Option<Device>,
     /// Which offers: near the lowest price, up to the middle, or all with the fast ones first.
@@ -238,7 +238,7 @@ async fn bundle(dir: &std::path::Path, wish: Wish, context: &Context) -> anyhow:
         frames: wish.frames.unwrap_or_else(|| closed.report.frames()),
         video: wish.video,
         class: wish.class,
-        device: Some(wish.device),
+        device: Some(wish.device).filter(|device| !device.is_cpu()),
         strategy: wish.strategy,
         cap: wish.max_price,
     };

@@ -61,7 +61,8 @@ pub async fn run(options: Submit, context: &Context) -> anyhow::Result<()> {
         yes: terms.yes,
         max_price: terms.max_price.or(bundle.cap),
         device: rendered_on(
-            terms.device.or(bundle.device),
+            // A class on the command line goes before the bundle's device.
+            terms.device.or(bundle.device.filter(|_| terms.class.is_none())),
             terms.class.as_deref().or(bundle.class.as_deref()),
         )?,
         class: terms.class.or(bundle.class),

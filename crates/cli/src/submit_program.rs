@@ -79,7 +79,7 @@ fn order(options: &Submit, program: &Program) -> anyhow::Result<ProgramOrder> {
     }
     if terms.device.is_some() {
         return Err(Ended::usage(
-            "--device is for Blender scenes; another program renders on the cards of the class that --class names",
+            "--device is for Blender scenes; tasks of other programs run on processors for now",
         )
         .into());
     }

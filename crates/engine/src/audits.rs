@@ -4,7 +4,7 @@ use crate::{Draft, Effect, Refusal, Reply};
 use rand::{Rng, RngExt};
 use std::collections::BTreeSet;
 use tatau_model::{
-    Address, Audit, AuditId, AuditState, Change, Digest, Job, JobId, Node, OutputFile, Purpose,
+    Address, Audit, AuditId, AuditState, Card, Change, Digest, Job, JobId, Node, OutputFile, Purpose,
 };
 
 const MAX_FILES: usize = 128;
@@ -95,16 +95,19 @@ fn eligible(draft: &Draft<'_>, audit: &Audit, node: &Node) -> bool {
         && draft.state.may_see(job, &node.owner)
         && apart
         && node.offer.has(&job.environment)
-        && can_repeat(draft, audit, job, node)
+        && (!on_device(draft, audit) || can_repeat(job, node))
         && (!audit.excluded.contains(&node.owner) || nobody_else_came)
         && !draft.state.audits_of(audit.attempt).any(|other| other.validator == Some(node.owner))
 }
 
-/// What was rendered on a graphics card is rendered again on one of its kind.
-fn can_repeat(draft: &Draft<'_>, audit: &Audit, job: &Job, node: &Node) -> bool {
-    let on_device = draft.task(audit.task).is_ok_and(|task| task.work.is_on_device());
-    // Validators of an old version name no cards.
-    job.device().is_cpu() || !on_device || node.cards.iter().any(|card| card.renders_on(job.device()))
+fn on_device(draft: &Draft<'_>, audit: &Audit) -> bool {
+    draft.task(audit.task).is_ok_and(|task| task.work.is_on_device())
+}
+
+/// Has this validator a card that can repeat what is rendered of the job? On processors all have: those of an old version name no cards.
+pub(crate) fn can_repeat(job: &Job, node: &Node) -> bool {
+    let able = |card: &Card| card.renders_on(job.device()) && card.memory_mib >= job.memory_mib;
+    job.device().is_cpu() || node.cards.iter().any(able)
 }
 
 fn assign(draft: &mut Draft<'_>, id: AuditId, node: &Node) -> Result<(), Refusal> {

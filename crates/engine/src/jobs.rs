@@ -97,6 +97,14 @@ pub(crate) fn submit(draft: &mut Draft<'_>, new: NewJob) -> Result<Reply, Refusa
                         or let others see the scene";
         return Err(Refusal::new("conflict", sentence));
     }
+    if !draft.state.has_checkers(&job, draft.now) {
+        let device = job.device().words();
+        let sentence = format!(
+            "nobody checks work on {device} now, which needs two validators of different owners, and nothing is paid unchecked: choose \
+             another device, or try again later"
+        );
+        return Err(Refusal::new("conflict", sentence));
+    }
     start(draft, job);
     reuse::take_over(draft, id, new.known)?;
     Ok(Reply::Job(id))

@@ -85,7 +85,9 @@ fn pick(
         let own = job.owner == node.owner;
         let seen = own || (!own_alone && state.may_see(job, &node.owner));
         // By whether a task is done on the job's device.
-        let able = [false, true].map(|on_device| fits(job, node, card, on_device));
+        let mut able = [false, true].map(|on_device| fits(job, node, card, on_device));
+        // What nobody could check is not begun.
+        able[1] = able[1] && state.can_be_checked(job, node, draft.now);
         if job.state != JobState::Running || !seen || able == [false; 2] {
             continue;
         }
@@ -112,8 +114,7 @@ fn pick(
 }
 
 /// Has this card what such work of the job needs? `on_device`: work that is done on the job's device; all else is done on processors,
-/// whatever class the buyer chose for the rendering. A bundle's tasks are done on processors too: nothing
-/// else could check them.
+/// whatever class the buyer chose for the rendering. A bundle's tasks are done on processors, too: orders of them name no device.
 pub(crate) fn fits(job: &Job, node: &Node, card: u16, on_device: bool) -> bool {
     let Some(own) = node.cards.get(usize::from(card)) else { return false };
     let chosen = || job.class.as_deref().is_none_or(|wanted| own.class().is_some_and(|c| c.name == wanted));
@@ -125,7 +126,9 @@ pub(crate) fn fits(job: &Job, node: &Node, card: u16, on_device: bool) -> bool {
         JobKind::Bundle(_) => own.kind == CardKind::Cpu && chosen(),
         JobKind::Inspect | JobKind::Render(_) => own.kind == CardKind::Cpu,
     };
-    suits && own.score_milli.is_some() && own.memory_mib >= job.memory_mib && node.offer.has(&job.environment)
+    // What one's own card does for oneself needs no place on the market.
+    let placed = own.score_milli.is_some() || (own.kind == CardKind::Gpu && job.is_own_work(&node.owner));
+    suits && placed && own.memory_mib >= job.memory_mib && node.offer.has(&job.environment)
 }
 
 /// Has any card of the node?

@@ -187,7 +187,8 @@ fn renders_as_its_class(card: &Card) -> bool {
     match card.kind {
         CardKind::Cpu => card.devices.is_empty(),
         CardKind::Gpu => {
-            card.devices.iter().all(|device| known.contains(device)) && !(0..card.devices.len()).any(twice)
+            card.devices.iter().all(|device| known.contains(device) && !device.is_cpu())
+                && !(0..card.devices.len()).any(twice)
         }
     }
 }

@@ -12,9 +12,11 @@ use tatau_workload::{audit as parts, units};
 const SPOILT_AUDITS: u32 = 12;
 /// So many stake faults bars an account from leases.
 const FAULTS_TO_BAR: u64 = 3;
-/// Said of work whose honest distance nobody has measured.
+/// Said of work whose honest distance nobody has measured, and of which re-computations agree with each other, or do not.
 const UNLIKE: &str = "two independent re-computations agree with each other and not with the delivered result; how far honest results of \
                       such cards differ was not measured, so it is not paid and no stake is taken";
+const UNSURE: &str = "the re-computations of this result did not agree; how far honest results of such cards differ was not measured, so it is \
+                      not paid and no stake is taken";
 
 /// Outputs are here and the challenge is drawn: open the audits, or accept where the draw spared this one or the buyer's own machine
 /// made it.
@@ -136,16 +138,23 @@ fn evaluate(draft: &mut Draft<'_>, id: AttemptId) -> Result<(), Refusal> {
         Decision::Accept => accept(draft, id),
         Decision::Reject(provers) => {
             let sentence = reason(draft, &judged)?;
-            let (attempt, malformed) =
-                (draft.attempt(id)?, judged.iter().any(|j| j.verdict == Verdict::Malformed));
-            let on_device = draft.task(attempt.task)?.work.is_on_device();
-            if on_device && !malformed && !is_measured(draft.job(attempt.job)?.device()) {
+            let malformed = judged.iter().any(|j| j.verdict == Verdict::Malformed);
+            if !malformed && !is_measured_work(draft, id)? {
                 return give_up(draft, id, "unlike", UNLIKE);
             }
             reject(draft, id, "wrong_result", &sentence, &provers)
         }
+        // Nor is it the buyer's fault then, who would pay for it.
+        Decision::Withhold if !is_measured_work(draft, id)? => give_up(draft, id, "unlike", UNSURE),
         Decision::Withhold => withhold(draft, id, "inconclusive", "the audits of this result did not agree"),
     }
+}
+
+/// Is the honest distance of what was done known?
+fn is_measured_work(draft: &Draft<'_>, id: AttemptId) -> Result<bool, Refusal> {
+    let attempt = draft.attempt(id)?;
+    let on_device = draft.task(attempt.task)?.work.is_on_device();
+    Ok(!on_device || is_measured(draft.job(attempt.job)?.device()))
 }
 
 /// Was this judged audit about its validator's files or the comparator, not about the claim?
@@ -240,8 +249,8 @@ fn earned(draft: &Draft<'_>, attempt: &Attempt) -> Result<Amount, Refusal> {
     let reference = units::reference_ms(&task.work, job).max(1);
     let claimed = attempt.receipt.as_ref().map_or(0, |r| r.claimed_ms);
     let score = draft.node(attempt.node)?.cards.get(usize::from(attempt.card)).and_then(|c| c.score_milli);
-    // A graphics card's score is too rough a measure yet (its benchmark is mostly start): its work earns its price.
-    let rough = task.work.is_on_device() && !is_measured(job.device());
+    // A graphics card's score is its class', no measure of it: its work earns its price.
+    let rough = !is_measured_work(draft, attempt.id)?;
     let on_reference = if rough { reference } else { claimed.saturating_mul(score.unwrap_or(1_000)) / 1_000 };
     let least = draft.state.config.least_price.min(attempt.price);
     Ok(attempt.price.scale(on_reference.min(reference), reference)?.max(least))
@@ -257,10 +266,13 @@ fn place_card(draft: &mut Draft<'_>, attempt: &Attempt) -> Result<(), Refusal> {
     // A card that was replaced meanwhile is measured when its node is heard of again.
     let same = |card: &&mut Card| nodes::measured_on(card) == Some(device);
     if let Some(card) = node.cards.get_mut(usize::from(card)).filter(same) {
-        // Twice its class (of so many cores) is the most that is believed.
-        let cores = if card.kind == CardKind::Cpu { u64::from(card.threads) } else { 1 };
-        let most = card.class().map_or(1, |class| class.score_milli).saturating_mul(2 * cores);
-        card.score_milli = Some(score.min(most));
+        let class = card.class().map_or(1, |class| class.score_milli);
+        card.score_milli = Some(match card.kind {
+            // Twice its class, of so many cores, is the most that is believed.
+            CardKind::Cpu => score.min(class.saturating_mul(2 * u64::from(card.threads))),
+            // The scene is so small that a card's time is nearly all start: it is proven to render, and as fast as its class.
+            CardKind::Gpu => class,
+        });
     }
     draft.effect(Effect::WakeProviders);
     Ok(())

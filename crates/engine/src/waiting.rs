@@ -13,6 +13,8 @@ const LOOKED_AT: usize = 64;
 pub enum Waiting {
     /// No machine that is online and may see the job has what it needs.
     NoMachine,
+    /// Nobody is online who could check what is rendered.
+    NobodyChecks,
     /// Those that have it failed at what is left, or do not take such work.
     NoneWilling,
     /// Those that could have not: they are busy, or ask more than the job pays.
@@ -42,6 +44,9 @@ impl State {
             self.nodes.values().filter(|node| on_device.iter().any(|on| fits(node, *on))).peekable();
         if fitting.peek().is_none() {
             return Some(Waiting::NoMachine);
+        }
+        if on_device == [true] && !fitting.clone().any(|node| self.can_be_checked(job, node, now)) {
+            return Some(Waiting::NobodyChecks);
         }
         let willing = |node: &Node| {
             ready.iter().any(|t| {

@@ -19,6 +19,8 @@ const PROVIDERS_OWN: &[&str] = &[
     "wrong_result",
     "unlike",
     "no_device",
+    "device_failed",
+    "wrong_pixels",
     "silent",
     "disk",
     "sandbox",

@@ -38,7 +38,7 @@ pub struct CardClass {
     pub name: &'static str,
     /// Least memory, MiB.
     pub memory_mib: u64,
-    /// Seed score, GTX 1080 Ti = 1000; a card's own benchmark replaces it.
+    /// Seed score, GTX 1080 Ti = 1000. A slot's own benchmark replaces it; a graphics card has it from its own on.
     pub score_milli: u64,
     /// Gathers all cards of a vendor or an architecture that have no row of their own.
     pub family: bool,
@@ -48,9 +48,8 @@ pub struct CardClass {
     pub source: &'static str,
 }
 
-const OPEN_DATA: &str =
-    "Blender Open Data medians (Cycles, CUDA/OptiX), rounded; replaced by each card's own benchmark";
-const ESTIMATE: &str = "estimate for the faster half of such cards; replaced by each card's own benchmark";
+const OPEN_DATA: &str = "Blender Open Data medians (Cycles, CUDA/OptiX), rounded";
+const ESTIMATE: &str = "estimate for a middle card of the family";
 const RTX: &[Device] = &[Device::Optix, Device::Cuda];
 const NVIDIA: &[Device] = &[Device::Cuda, Device::Optix];
 
@@ -83,11 +82,11 @@ pub const CLASSES: &[CardClass] = &[
     row("rtx-3090", 24_576, 5_700, RTX, OPEN_DATA),
     row("rtx-4070", 12_288, 5_400, RTX, OPEN_DATA),
     row("rtx-4090", 24_576, 11_500, RTX, OPEN_DATA),
-    family("nvidia", 4_096, 8_000, NVIDIA),
-    family("rdna-1", 4_096, 1_500, &[Device::Hip]),
-    family("rdna-2", 4_096, 2_500, &[Device::Hip]),
-    family("rdna-3", 4_096, 4_000, &[Device::Hip]),
-    family("rdna-4", 8_192, 4_000, &[Device::Hip]),
+    family("nvidia", 4_096, 2_000, NVIDIA),
+    family("rdna-1", 4_096, 1_000, &[Device::Hip]),
+    family("rdna-2", 4_096, 1_500, &[Device::Hip]),
+    family("rdna-3", 4_096, 2_500, &[Device::Hip]),
+    family("rdna-4", 8_192, 3_000, &[Device::Hip]),
 ];
 
 /// The class of that name.
@@ -107,7 +106,8 @@ impl Card {
                     .chars()
                     .map(|c| if c.is_alphanumeric() { c } else { '-' })
                     .collect();
-                CLASSES.iter().filter(|c| flat.contains(c.name)).max_by_key(|c| c.name.len())
+                let cards = CLASSES.iter().filter(|class| !class.devices.contains(&Device::Cpu));
+                cards.filter(|c| flat.contains(c.name)).max_by_key(|c| c.name.len())
             }
         }
     }
@@ -143,6 +143,7 @@ mod tests {
             ("NVIDIA H100 80GB HBM3", Some("nvidia")),
             ("AMD RDNA 2 (gfx1030)", Some("rdna-2")),
             ("AMD Polaris (gfx803)", None),
+            ("xcpu", None),
         ] {
             assert_eq!(gpu(name).class().map(|class| class.name), wanted, "{name}");
         }

@@ -48,6 +48,11 @@ pub(crate) async fn waiting(app: &App, job: &Job) -> Result<Option<String>, ApiE
             "no machine that is online has what it needs ({}); it goes on when one comes, and costs nothing until then",
             needs(job)
         ),
+        Waiting::NobodyChecks => format!(
+            "nobody who is online could check what is rendered on {}, which needs two validators of different owners: it goes on when they \
+             come, and costs nothing until then",
+            job.device().words()
+        ),
         Waiting::NoneWilling => {
             "the machines that could do it failed at what is left, or do not take such work; it goes on when another one comes, or \
              cancel it: what is done is kept"

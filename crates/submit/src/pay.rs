@@ -46,12 +46,22 @@ pub struct Order {
     pub request_key: String,
 }
 
-/// The same owner, inputs, frames and nonce give the same key, and the same key the same job: asking twice pays once.
-pub fn request_key(owner: &str, inputs: &BlobId, frames: &[i32], video: bool, nonce: &str) -> String {
+/// The same owner, inputs, frames, device and nonce give the same key, and the same key the same job: asking twice pays once.
+pub fn request_key(
+    owner: &str,
+    inputs: &BlobId,
+    frames: &[i32],
+    video: bool,
+    device: Device,
+    nonce: &str,
+) -> String {
+    let inputs_text = inputs.to_string();
     let mut hasher = blake3::Hasher::new_derive_key("Tatau 1 request key of a render job");
-    for part in
-        [owner, &inputs.to_string(), &frames::format(frames), if video { "video" } else { "frames" }, nonce]
-    {
+    let frames = frames::format(frames);
+    let mut parts = vec![owner, &inputs_text, &frames, if video { "video" } else { "frames" }, nonce];
+    // Processors are not named, as they never were.
+    parts.extend(Some(device.name()).filter(|_| !device.is_cpu()));
+    for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
@@ -95,10 +105,12 @@ mod tests {
     #[test]
     fn keys_follow_what_is_asked() {
         let inputs = BlobId([7; 32]);
-        let key = |frames: &[i32], nonce: &str| request_key("0x01", &inputs, frames, true, nonce);
+        let key =
+            |frames: &[i32], nonce: &str| request_key("0x01", &inputs, frames, true, Device::Cpu, nonce);
         assert_eq!(key(&[1, 2], "a"), key(&[1, 2], "a"));
         assert_ne!(key(&[1, 2], "a"), key(&[1, 3], "a"));
         assert_ne!(key(&[1, 2], "a"), key(&[1, 2], "b"));
+        assert_ne!(key(&[1], "a"), request_key("0x01", &inputs, &[1], true, Device::Optix, "a"));
         assert!(key(&[1], "a").len() <= 100);
     }
 }

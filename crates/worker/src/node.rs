@@ -213,7 +213,7 @@ async fn start<P: Platform>(
     let places = places(options, on).await?;
     let inputs = Arc::new(Inputs::open(platform.clone(), &options.data_dir, options.blob_cap_bytes)?);
     let graphics = graphics(options, &machine, &places, &inputs, on).await;
-    let (cards, workplaces) = divide(&machine, slots, graphics)?;
+    let (cards, workplaces) = divide(&machine, slots, graphics, on)?;
     let about = patiently(on, || platform.platform()).await?;
     let domain = Domain::on_chain(about.chain_id, Address([0; 20]));
     let now = SystemClock.now();

@@ -28,7 +28,7 @@ fn slot() -> Card {
 /// A processor, two graphics cards (the second of the character given), and validators of which so many have a graphics card.
 fn world(seed: u64, second: Character, with_cards: usize) -> World {
     let mut world = World::new(seed);
-    world.populate(&[Character::Honest, Character::Honest, second], 4);
+    world.populate(&[Character::Honest, Character::Honest, second], 6);
     for provider in 1..3 {
         world.set_cards(world.providers()[provider].0, vec![rtx(&[Device::Optix, Device::Cuda])]);
     }
@@ -38,12 +38,17 @@ fn world(seed: u64, second: Character, with_cards: usize) -> World {
     world
 }
 
-/// A film on that device, without tiles.
-fn film(world: &mut World, device: Device, frames: i32) -> JobId {
+/// An order for a film on that device, without tiles.
+fn on(world: &mut World, device: Device, frames: i32) -> NewJob {
     let order = world.order(frames, Preview::None);
     let JobKind::Render(spec) = order.kind else { panic!("a render job") };
     let spec = RenderSpec { device, tiles: None, ..spec };
-    world.place(NewJob { kind: JobKind::Render(spec), ..order }).expect("a job")
+    NewJob { kind: JobKind::Render(spec), ..order }
+}
+
+fn film(world: &mut World, device: Device, frames: i32) -> JobId {
+    let order = on(world, device, frames);
+    world.place(order).expect("a job")
 }
 
 fn until_over(world: &mut World, id: JobId) {
@@ -101,21 +106,29 @@ fn a_cheat_on_a_graphics_card_is_not_paid_and_loses_no_stake_until_honest_distan
 
 #[test]
 fn what_nobody_can_check_is_not_begun_and_its_buyer_is_told() {
-    let mut world = world(63, Character::Honest, 0);
-    let id = film(&mut world, Device::Optix, 2);
+    let mut world = world(63, Character::Honest, 2);
+    let order = on(&mut world, Device::Optix, 2);
+    // One validator could check a benchmark, and no frame; none, nothing.
+    let (node, lone) = (world.validator(0), world.validator(1));
+    world.set_cards(lone, vec![slot()]);
+    let refused = world.try_event(Event::SubmitJob(order.clone())).unwrap_err();
+    assert!(refused.to_string().contains("nobody checks work on graphics cards by OptiX"), "{refused}");
+    world.set_cards(lone, vec![slot(), rtx(&[Device::Optix])]);
+    for _ in 0..60 {
+        world.work_and_wait();
+    }
+    let id = world.place(order).expect("a job");
+    world.set_cards(node, vec![slot()]);
     for _ in 0..200 {
         world.work_and_wait();
     }
-    assert!(world.state.tasks_of(id).all(|task| task.attempts == 0), "no card was placed, so none may work");
-    assert_eq!(world.state.why_waiting(id, world.now), Some(Waiting::NoMachine));
+    assert!(world.state.tasks_of(id).all(|task| task.attempts == 0), "nothing is begun that is not paid");
+    assert_eq!(world.state.why_waiting(id, world.now), Some(Waiting::NobodyChecks));
     // Another way to render is another device.
     let processors = film(&mut world, Device::Cpu, 2);
     until_over(&mut world, processors);
-    let hip = film(&mut world, Device::Hip, 1);
-    for _ in 0..200 {
-        world.work_and_wait();
-    }
-    assert_eq!(world.state.why_waiting(hip, world.now), Some(Waiting::NoMachine));
+    let hip = on(&mut world, Device::Hip, 1);
+    assert!(world.try_event(Event::SubmitJob(hip)).is_err());
 }
 
 #[test]
@@ -131,6 +144,7 @@ fn a_card_that_names_what_its_class_cannot_is_refused() {
         (rtx(&[Device::Cuda, Device::Cuda]), false),
         (card(CardKind::Gpu, "AMD RDNA 2 (gfx1030)", &[Device::Hip]), true),
         (card(CardKind::Cpu, "slot", &[Device::Cuda]), false),
+        (card(CardKind::Gpu, "cpu", &[Device::Cpu]), false),
     ] {
         let event = Event::SetOffer { node, offer: offer.clone(), cards: Some(vec![card.clone()]) };
         assert_eq!(world.try_event(event).is_ok(), good, "{card:?}");
@@ -150,4 +164,45 @@ fn a_card_without_devices_is_listed_and_never_measured() {
         world.state.jobs().filter(|job| matches!(job.kind, JobKind::Benchmark { node: n, .. } if n == node));
     assert_eq!(benchmarks.filter(|job| !job.state.is_ended()).count(), 0);
     assert!(!Work::Finish { frame: 1 }.is_on_device());
+}
+
+#[test]
+fn where_validators_do_not_agree_the_buyer_pays_nobody_and_is_not_blamed() {
+    let mut world = world(66, Character::Honest, 6);
+    while world.state.nodes().filter(|n| n.offer.provides).any(|n| n.cards[0].score_milli.is_none()) {
+        world.work_and_wait();
+    }
+    let id = film(&mut world, Device::Optix, 2);
+    // Of every audit somebody says something else.
+    (0..6).for_each(|validator| world.make_liar(validator));
+    let mut unlike = 0;
+    for _ in 0..600 {
+        world.work_and_wait();
+        unlike = unlike.max(world.failures(id).filter(|(_, code)| *code == "unlike").count());
+        let known = world.failures(id).all(|(_, code)| code == "unlike");
+        assert!(known, "{:?}", world.failures(id).collect::<Vec<_>>());
+    }
+    assert!(unlike > 1, "two of them were what makes it the buyer's fault elsewhere");
+    let job = world.state.job(id).expect("it waits for its buyer");
+    assert_eq!(job.spent, tatau_model::Amount::ZERO);
+    assert!(!world.state.books.balance(&AccountKey::Burned).is_positive());
+}
+
+#[test]
+fn ones_own_card_works_for_oneself_without_anybodys_check() {
+    let mut world = world(67, Character::Honest, 0);
+    let (node, owner) = world.providers()[1];
+    let order = on(&mut world, Device::Cuda, 2);
+    let machines = tatau_model::Machines { who: tatau_model::Who::Own, own_first_ms: 0 };
+    // Pictures are made by its processor.
+    world.set_cards(node, vec![rtx(&[Device::Optix, Device::Cuda])]);
+    let cap = tatau_model::Amount::ZERO;
+    let id = world.place(NewJob { owner, machines, cap, ..order }).expect("a job");
+    for _ in 0..100 {
+        world.work_and_wait();
+    }
+    let done = |t: &&tatau_model::Task| {
+        matches!(t.work, Work::Render { .. }) && t.state == tatau_model::TaskState::Accepted
+    };
+    assert_eq!(world.state.tasks_of(id).filter(done).count(), 2);
 }

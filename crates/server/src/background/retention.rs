@@ -14,7 +14,7 @@ use tatau_model::{Address, BlobId, Clock, Job, JobId, Millis, SystemClock};
 
 const EVERY: Duration = Duration::from_hours(1);
 /// Between two passes, however often owners give files up.
-const AT_LEAST: Duration = Duration::from_secs(2);
+const AT_LEAST: Duration = Duration::from_secs(5);
 /// Bytes that nobody asked for during this time, and that no job needs, go.
 const UNUSED: Duration = Duration::from_hours(24);
 
@@ -60,6 +60,9 @@ pub(crate) async fn forget(app: &App, id: JobId, owner: Address) -> Result<(), A
     }
     if app.keep.is_none() {
         return Err(ApiError::conflict("this server keeps every file for ever; ask its operator"));
+    }
+    if app.archive.is_forgotten(id).await? {
+        return Ok(());
     }
     app.writer.keep(move |store| store.forget_files(id)).await?.map_err(|e| archive::refused(&e))?;
     app.holdings.again.notify_one();

@@ -187,7 +187,10 @@ impl Reader {
             }
             let sql = format!("SELECT body FROM attempts WHERE job IN {kept}");
             each(c, "an attempt", &sql, [ended_since.0], |attempt: Attempt| {
-                let of_owner = owners.get(&attempt.job).and_then(|owner| held.get_mut(owner));
+                // What was refused is not its buyer's, and goes with the job.
+                let refused = matches!(attempt.state, tatau_model::AttemptState::Rejected { .. });
+                let of_owner =
+                    owners.get(&attempt.job).filter(|_| !refused).and_then(|owner| held.get_mut(owner));
                 if let Some(held) = of_owner {
                     held.outputs.extend(attempt.outputs.iter().map(|f| (f.blob, f.bytes)));
                 }

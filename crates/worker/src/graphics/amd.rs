@@ -38,7 +38,12 @@ pub(super) fn cards(sys: &Path, root: &Path) -> Gpus {
         let Some(version) = properties.get("gfx_target_version").copied().filter(|v| *v > 0) else {
             continue;
         };
-        let gpu = card(version, memory_mib(&node), properties.get("drm_render_minor").copied(), sys, root);
+        let render_minor = properties.get("drm_render_minor").copied();
+        let Some(memory_mib) = memory_mib(&node) else {
+            found.warnings.push(format!("{} does not tell its memory; it is not offered", node.display()));
+            continue;
+        };
+        let gpu = card(version, memory_mib, render_minor, sys, root);
         if gpu.card.devices.is_empty() {
             found.refused.push(format!(
                 "the card '{}' cannot render: Blender's HIP kernels are for RDNA (Radeon RX 5000) and newer",
@@ -97,10 +102,10 @@ fn properties(file: &Path) -> Option<HashMap<String, u64>> {
     Some(text.lines().filter_map(line).collect())
 }
 
-/// The largest of its memories.
-fn memory_mib(node: &Path) -> u64 {
-    let Ok(banks) = fs::read_dir(node.join("mem_banks")) else { return 0 };
+/// The largest of its memories; `None` where none can be read.
+fn memory_mib(node: &Path) -> Option<u64> {
+    let banks = fs::read_dir(node.join("mem_banks")).ok()?;
     let size =
         |bank: fs::DirEntry| properties(&bank.path().join("properties"))?.get("size_in_bytes").copied();
-    banks.flatten().filter_map(size).max().unwrap_or(0) >> 20
+    Some(banks.flatten().filter_map(size).max()? >> 20)
 }

@@ -50,11 +50,17 @@ pub(super) fn without_driver(sys: &Path) -> Gpus {
     Gpus { warnings: vec![warning], ..Gpus::default() }
 }
 
+/// Some drivers leave the vendor out ("Tesla T4"), by which cards without a row of their own are known.
+pub(super) fn vendors(name: &str) -> String {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    if name.to_lowercase().contains("nvidia") { name } else { format!("NVIDIA {name}") }
+}
+
 fn card(nvml: &Nvml, i: u32, found: &mut Gpus) -> Result<Gpu, NvmlError> {
     let device = nvml.device_by_index(i)?;
     let mut card = Card {
         kind: CardKind::Gpu,
-        name: device.name()?.chars().filter(|c| !c.is_control()).take(80).collect(),
+        name: vendors(&device.name()?),
         memory_mib: device.memory_info()?.total >> 20,
         threads: 1,
         devices: Vec::new(),

@@ -50,6 +50,22 @@ fn amd_cards_of_rdna_are_tried_and_older_ones_refused_by_name() {
 }
 
 #[test]
+fn a_memory_that_cannot_be_read_is_not_taken_for_none() {
+    let root = tempfile::tempdir().unwrap();
+    node(root.path(), 1, 100_300, 128);
+    write(root.path(), "dev/kfd", "");
+    fs::remove_dir_all(root.path().join("class/kfd/kfd/topology/nodes/1/mem_banks")).unwrap();
+    let found = amd::cards(root.path(), root.path());
+    assert!(found.cards.is_empty() && found.warnings[0].contains("does not tell its memory"), "{found:?}");
+}
+
+#[test]
+fn cards_of_nvidia_are_known_as_theirs() {
+    assert_eq!(nvidia::vendors("Tesla T4"), "NVIDIA Tesla T4");
+    assert_eq!(nvidia::vendors("NVIDIA GeForce RTX 3080"), "NVIDIA GeForce RTX 3080");
+}
+
+#[test]
 fn a_card_without_its_device_node_is_listed_and_not_tried() {
     let root = tempfile::tempdir().unwrap();
     node(root.path(), 1, 100_100, 128);

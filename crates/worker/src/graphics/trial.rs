@@ -11,8 +11,8 @@ const LIMIT_MS: u64 = 10 * 60_000;
 
 /// Where cards are tried.
 pub(crate) struct Trial<'a, P> {
-    /// The environment that renders.
-    pub environment: &'a str,
+    /// The environments that render; a device has to in all of them.
+    pub environments: &'a [&'a str],
     /// Lays out requests.
     pub inputs: &'a Inputs<P>,
     /// A folder for what a trial leaves.
@@ -26,7 +26,7 @@ impl<P: Platform> Trial<'_, P> {
     /// all, and each one's own benchmark follows.
     pub async fn run(&self, gpus: &mut [Gpu], on: &(dyn Fn(NodeEvent) + Send + Sync)) {
         let mut known: HashMap<String, Vec<Device>> = HashMap::new();
-        for gpu in gpus {
+        for gpu in gpus.iter_mut().filter(|gpu| !gpu.card.devices.is_empty()) {
             if let Some(devices) = known.get(&gpu.card.name) {
                 gpu.card.devices.retain(|device| devices.contains(device));
                 continue;
@@ -36,7 +36,7 @@ impl<P: Platform> Trial<'_, P> {
                 let what = format!("{} ({})", gpu.card.name, device.name());
                 let tell = |stage| on(NodeEvent::Provisioning { environment: what.clone(), stage });
                 tell(Stage::Checking);
-                match self.try_one(gpu, device).await {
+                match self.try_all(gpu, device).await {
                     Ok(()) => {
                         tell(Stage::Ready);
                         sound.push(device);
@@ -52,10 +52,17 @@ impl<P: Platform> Trial<'_, P> {
         }
     }
 
-    async fn try_one(&self, gpu: &Gpu, device: Device) -> Result<(), Fault> {
+    async fn try_all(&self, gpu: &Gpu, device: Device) -> Result<(), Fault> {
+        for environment in self.environments {
+            self.try_one(gpu, device, environment).await?;
+        }
+        Ok(())
+    }
+
+    async fn try_one(&self, gpu: &Gpu, device: Device, environment: &str) -> Result<(), Fault> {
         let disk = |e: std::io::Error| Fault::new("disk", format!("the trial's folder cannot be used: {e}"));
         let holder = AuditId::default().to_string();
-        let order = check_order(&holder, self.environment, device, LIMIT_MS);
+        let order = check_order(&holder, environment, device, LIMIT_MS);
         let prepared = self.inputs.prepare(&holder, &order).await.map_err(|e| match e {
             InputsError::Fault(fault) => fault,
             InputsError::Platform(error) => Fault::new("disk", error.to_string()),

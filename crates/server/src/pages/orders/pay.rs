@@ -69,10 +69,14 @@ async fn buy(app: &App, id: &str, posted: &Posted) -> Result<String, ApiError> {
     Err(ApiError::conflict("this scene was ordered too often; drop it again to start afresh"))
 }
 
-/// The same inspection, frames and count give the same key, and the same key the same job: two tabs pay once.
+/// The same inspection, frames, device and count give the same key, and the same key the same job: two tabs pay once.
 fn request_key(inspection: JobId, frames: &[i32], wish: &Wish, again: u32) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("Tatau 1 request key of a page's render job");
-    let what = format!("{inspection} {} {} {again}", frames::format(frames), wish.video);
+    // Processors are not named, as they never were.
+    let device = Some(wish.device())
+        .filter(|device| !device.is_cpu())
+        .map_or(String::new(), |d| format!(" {}", d.name()));
+    let what = format!("{inspection} {} {} {again}{device}", frames::format(frames), wish.video);
     hasher.update(what.as_bytes());
     hasher.finalize().to_hex().to_string()
 }

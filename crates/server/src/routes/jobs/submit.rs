@@ -8,7 +8,7 @@ use axum::{Json, extract::State};
 use std::sync::Arc;
 use tatau_api::{JobView, ProgramTerms, SubmitJob};
 use tatau_engine::{Event, NewJob, Reply};
-use tatau_model::{Address, Amount, JobId, JobKind, JobState, Preview, Who, card, environment};
+use tatau_model::{Address, Amount, Device, JobId, JobKind, JobState, Preview, Who, card, environment};
 use tatau_workload::{frames, inspection, units};
 
 pub(crate) async fn submit(State(app): State<Arc<App>>, call: Call) -> Result<Json<JobView>, ApiError> {
@@ -60,6 +60,9 @@ fn check(request: &SubmitJob) -> Result<(), ApiError> {
         )));
     }
     let class = request.class.as_deref().and_then(card::class);
+    if request.program.is_some() && class.is_some_and(|class| !class.devices.contains(&Device::Cpu)) {
+        return Err(ApiError::invalid("a bundle's tasks run on processors for now; leave the class out"));
+    }
     let rendered = request.template.is_some() && request.program.is_none();
     if let Some(class) = class.filter(|class| rendered && !class.devices.contains(&request.device)) {
         let names: Vec<_> = class.devices.iter().map(|device| device.name()).collect();

@@ -11,7 +11,7 @@ use axum::{Json, extract::State as Shared};
 use std::{collections::BTreeMap, sync::Arc};
 use tatau_api::{Quote, QuoteRequest, QuoteRow, TasksQuoteRequest};
 use tatau_engine::State;
-use tatau_model::{Amount, Card, Clock, Device, Job, Millis, Node, SystemClock, Who};
+use tatau_model::{Amount, Card, CardKind, Clock, Device, Job, Millis, Node, SystemClock, Who};
 use tatau_workload::{
     frames, inspection,
     quote::{self as workload_quote, OfferLine, Wanted},
@@ -39,7 +39,8 @@ pub(crate) async fn tasks(Shared(app): Shared<Arc<App>>, call: Call) -> Result<J
     let now = SystemClock.now();
     let offers = app.writer.read(move |state| {
         let fits = |node: &Node| node.offer.has(&environment) && state.may_be_seen(who, &owner, &node.owner);
-        lines(state, fits, |_| true, now)
+        // As they are leased: to processors.
+        lines(state, fits, |_, card| placed(card, Device::Cpu, 0), now)
     });
     let wanted = Wanted {
         frame_parts: vec![reference_ms],
@@ -118,23 +119,38 @@ fn rows(wanted: &Wanted, offers: &[OfferLine], who: Who) -> Result<Vec<QuoteRow>
 /// Placed cards of online nodes that would render such a job on that device now.
 pub(crate) fn offers(state: &State, job: &Job, device: Device, now: Millis) -> Vec<OfferLine> {
     let fits = |n: &Node| n.offer.has(&job.environment) && state.may_see(job, &n.owner);
-    let suits = |card: &Card| card.memory_mib >= job.memory_mib && card.renders_on(device);
+    let suits = |node: &Node, card: &Card| {
+        placed(card, device, job.memory_mib).or_else(|| {
+            // One's own graphics card needs no place on the market.
+            let own = job.machines.who == Who::Own && node.owner == job.owner && card.kind == CardKind::Gpu;
+            let class = card.class().filter(|_| own && able(card, device, job.memory_mib))?;
+            Some((class.name, class.score_milli))
+        })
+    };
     lines(state, fits, suits, now)
+}
+
+fn able(card: &Card, device: Device, memory_mib: u64) -> bool {
+    card.memory_mib >= memory_mib && card.renders_on(device)
+}
+
+/// Class and score of a card that can do it and was measured.
+fn placed(card: &Card, device: Device, memory_mib: u64) -> Option<(&'static str, u64)> {
+    let class = card.class().filter(|_| able(card, device, memory_mib))?;
+    Some((class.name, card.score_milli?))
 }
 
 fn lines(
     state: &State,
     fits: impl Fn(&Node) -> bool,
-    suits: impl Fn(&Card) -> bool,
+    suits: impl Fn(&Node, &Card) -> Option<(&'static str, u64)>,
     now: Millis,
 ) -> Vec<OfferLine> {
     let mut lines: BTreeMap<(&'static str, u64, Amount), u32> = BTreeMap::new();
     let open = state.nodes().filter(|n| state.is_open_for_work(n, now) && fits(n));
     for node in open {
-        for card in node.cards.iter().filter(|card| suits(card)) {
-            if let (Some(class), Some(score)) = (card.class(), card.score_milli) {
-                *lines.entry((class.name, score, node.offer.ask_per_reference_hour)).or_default() += 1;
-            }
+        for (class, score) in node.cards.iter().filter_map(|card| suits(node, card)) {
+            *lines.entry((class, score, node.offer.ask_per_reference_hour)).or_default() += 1;
         }
     }
     let line = |((class, score_milli, ask), cards): ((&'static str, u64, Amount), u32)| OfferLine {
